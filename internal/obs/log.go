@@ -1,0 +1,55 @@
+// Package obs is what an operator sees of a process: logs, metrics and the request ids that join them.
+//
+// It imports nothing of ours and knows no service; every package may use it.
+package obs
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+)
+
+// The formats of NewLogger.
+const (
+	FormatJSON = "json"
+	FormatText = "text"
+	FormatAuto = "auto" // text on a terminal, else json
+)
+
+// NewLogger makes a logger that writes lines at level and above to w, and adds to each line what its context tells:
+// request ids, project, user and pod. A format that is none of the three is json.
+func NewLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if format == FormatText || format == FormatAuto && isTerminal(w) {
+		return slog.New(contextHandler{slog.NewTextHandler(w, options)})
+	}
+	return slog.New(contextHandler{slog.NewJSONHandler(w, options)})
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// contextHandler adds the attributes of the context to each record. In a logger made by WithGroup they become members of
+// the group: group values (slog.Group), not loggers.
+type contextHandler struct{ slog.Handler }
+
+func (h contextHandler) Handle(ctx context.Context, r slog.Record) error {
+	r = r.Clone() // the caller may still hold it
+	r.AddAttrs(attrs(ctx)...)
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h contextHandler) WithAttrs(as []slog.Attr) slog.Handler {
+	return contextHandler{h.Handler.WithAttrs(as)}
+}
+
+func (h contextHandler) WithGroup(name string) slog.Handler {
+	return contextHandler{h.Handler.WithGroup(name)}
+}
