@@ -1,0 +1,112 @@
+// Package config is what an operator can set: one typed struct per section of the INI file, read from files, environment
+// and flags, checked as a whole, and printed as a sample that is never out of date, as it is made from the same tags.
+//
+// It opens no connection and starts nothing; of ours it imports only obs.
+package config
+
+import (
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/tricircle/tricircle/internal/obs"
+)
+
+// The roles of a process, as in [DEFAULT] roles. The listening ones have a section of the same name.
+const (
+	RoleAll      = "all"
+	RoleAdminAPI = "admin-api"
+	RoleNovaGW   = "nova-gw"
+	RoleCinderGW = "cinder-gw"
+)
+
+// Config is the whole configuration. Its fields are the sections; see their tags for names, defaults and meanings.
+type Config struct {
+	Default  Default  `cfg:"DEFAULT"`
+	Database Database `cfg:"database"`
+	Keystone Keystone `cfg:"keystone"`
+	Ops      Ops      `cfg:"ops"`
+	AdminAPI Listener `cfg:"admin-api" defaults:"listen=0.0.0.0:19999"`
+	NovaGW   Listener `cfg:"nova-gw" defaults:"listen=0.0.0.0:8774"`
+	CinderGW Listener `cfg:"cinder-gw" defaults:"listen=0.0.0.0:8776"`
+	Pod      Pod      `cfg:"pod"`
+	Routing  Routing  `cfg:"routing"`
+	List     List     `cfg:"list"`
+
+	origins map[name]string // of what is not a default
+	strays  []Problem       // met while loading, for Check
+}
+
+// Default is the section [DEFAULT].
+type Default struct {
+	RegionName   string        `cfg:"region_name" default:"RegionOne" help:"Region of the top: where clients find its endpoints in the catalog of Keystone. The regions of the pods are registered by the Admin API."`
+	Roles        []string      `cfg:"roles" default:"all" choices:"all,admin-api,nova-gw,cinder-gw" help:"What this process serves."`
+	LogLevel     slog.Level    `cfg:"log_level" default:"info" choices:"debug,info,warn,error" help:"Least level of the lines that are logged."`
+	LogFormat    string        `cfg:"log_format" default:"auto" choices:"auto,json,text" help:"Form of log lines, which go to stderr. auto is text on a terminal, else json."`
+	DrainTimeout time.Duration `cfg:"drain_timeout" default:"30s" min:"0s" help:"How long a process that was told to stop lets requests finish."`
+	MaxBodySize  int64         `cfg:"max_body_size" default:"114688" min:"0" help:"Largest body of a request, in bytes, like max_request_body_size of [oslo_middleware]. 0 is no limit."`
+	ProxyHeaders bool          `cfg:"enable_proxy_headers_parsing" default:"false" help:"Believe X-Forwarded-Proto, -Host and -Prefix when links are made. Only if a proxy in front always sets them; a public_endpoint goes first."`
+}
+
+// Database is the section [database].
+type Database struct {
+	Connection obs.Secret `cfg:"connection" default:"sqlite:///var/lib/tricircle/tricircle.db" secret:"true" help:"sqlite:///absolute/path for one machine, postgres://user:password@host/name for several."`
+}
+
+// Keystone is the section [keystone]: the identity service that the top and the pods share.
+type Keystone struct {
+	AuthURL            URL           `cfg:"auth_url" default:"http://127.0.0.1:5000/v3" help:"Address of Keystone for this process, with /v3."`
+	WWWAuthenticateURI URL           `cfg:"www_authenticate_uri" default:"" help:"Address of Keystone for users, told in each 401. If empty it is auth_url."`
+	Username           string        `cfg:"username" default:"" help:"Service user, who validates tokens and reads the catalog. Needs the role service or admin."`
+	Password           obs.Secret    `cfg:"password" default:"" secret:"true" help:"Password of the service user."`
+	ProjectName        string        `cfg:"project_name" default:"service" help:"Project of the service user."`
+	UserDomainName     string        `cfg:"user_domain_name" default:"Default" help:"Domain of the service user."`
+	ProjectDomainName  string        `cfg:"project_domain_name" default:"Default" help:"Domain of the service user's project."`
+	CAFile             string        `cfg:"cafile" default:"" help:"PEM bundle that Keystone's certificate is verified by. The system's if empty."`
+	Interface          string        `cfg:"interface" default:"public" choices:"public,internal,admin" help:"Which endpoints of the pods are used out of the catalog."`
+	TokenCacheTime     time.Duration `cfg:"token_cache_time" default:"60s" min:"0s" help:"How long a validated token is believed, so for how long at most a revoked one still works."`
+	TokenNegativeTime  time.Duration `cfg:"token_negative_cache_time" default:"10s" min:"0s" help:"How long a refused token stays refused without asking again."`
+	Timeout            time.Duration `cfg:"timeout" default:"10s" min:"1ms" help:"Deadline of one call to Keystone."`
+}
+
+// Ops is the section [ops]: the listener for operators.
+type Ops struct {
+	Listen Address `cfg:"listen" default:"127.0.0.1:19998" help:"host:port of /healthz, /readyz, /metrics and /debug/pprof, which ask for no token."`
+}
+
+// Listener is the section of a role that listens: [admin-api], [nova-gw], [cinder-gw].
+type Listener struct {
+	Listen         Address `cfg:"listen" help:"host:port to listen on."`
+	PublicEndpoint URL     `cfg:"public_endpoint" default:"" help:"Address of this API for users, without version: the links in answers begin with it. If empty they begin with the address of the request."`
+	CertFile       string  `cfg:"cert_file" default:"" help:"PEM certificate and chain. With key_file, the listener speaks TLS. Read again when it changes."`
+	KeyFile        string  `cfg:"key_file" default:"" help:"PEM key of cert_file."`
+}
+
+// Pod is the section [pod]: how pods are called, the same for all.
+type Pod struct {
+	Timeout         time.Duration `cfg:"timeout" default:"60s" min:"1ms" help:"Deadline of one call to a pod."`
+	ListTimeout     time.Duration `cfg:"list_timeout" default:"40s" min:"1ms" help:"Deadline of a list over all pods. A pod that has not answered by then is missing in it."`
+	ConnectTimeout  time.Duration `cfg:"connect_timeout" default:"3s" min:"1ms" help:"Deadline of a connection, and again of TLS."`
+	MaxConcurrent   int           `cfg:"max_concurrent" default:"256" min:"1" help:"Calls to one pod at a time. Further ones are answered 503."`
+	BreakerFailures int           `cfg:"breaker_failures" default:"5" min:"1" help:"Failed calls in a row after which a pod is not called."`
+	BreakerDelay    time.Duration `cfg:"breaker_delay" default:"10s" min:"1ms" help:"How long it is not called, before one call tries again."`
+	ProbeInterval   time.Duration `cfg:"probe_interval" default:"10s" min:"1ms" help:"Time between two health probes of a pod."`
+	ReloadInterval  time.Duration `cfg:"reload_interval" default:"5s" min:"1ms" help:"Time after which a change of pods or of the AZ map is known to all processes."`
+	CAFile          string        `cfg:"cafile" default:"" help:"PEM bundle that the pods' certificates are verified by. The system's if empty."`
+	Insecure        bool          `cfg:"insecure" default:"false" help:"Do not verify the pods' certificates."`
+}
+
+// Routing is the section [routing].
+type Routing struct {
+	CacheSize int `cfg:"cache_size" default:"200000" min:"1" help:"Routings kept in memory."`
+}
+
+// List is the section [list].
+type List struct {
+	Partial string `cfg:"partial" default:"allow" choices:"allow,fail" help:"When a pod does not answer a list: allow answers with what the others have, fail answers 503."`
+}
+
+// Serves tells whether this process has a role.
+func (c *Config) Serves(role string) bool {
+	return slices.Contains(c.Default.Roles, RoleAll) || slices.Contains(c.Default.Roles, role)
+}
