@@ -8,7 +8,9 @@ import (
 const redacted = "***"
 
 // secretWords mark the parameters whose values are not logged.
-var secretWords = []string{"token", "password", "passwd", "adminpass", "secret", "signature", "auth_key", "api_key", "access_key"}
+var secretWords = []string{
+	"token", "password", "passwd", "adminpass", "secret", "signature", "auth_key", "api_key", "access_key",
+}
 
 // redactQuery keeps names, order and spelling of a query, without the values of secrets.
 func redactQuery(raw string) string {
