@@ -1,0 +1,167 @@
+package cinder
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tricircle/tricircle/internal/fault"
+	"github.com/tricircle/tricircle/internal/gateway"
+	"github.com/tricircle/tricircle/internal/microversion"
+	"github.com/tricircle/tricircle/internal/pod"
+	"github.com/tricircle/tricircle/internal/store"
+)
+
+// maxLimit is Cinder's default of osapi_max_limit, which operators of several pods keep equal.
+const maxLimit = 1000
+
+// sortable are the sort keys of each collection (cinder/api/v3/*.py and common.py), with how their values compare.
+type sortable map[string]gateway.Kind
+
+var (
+	volumeKeys = sortable{"id": gateway.Text, "status": gateway.Text, "size": gateway.Number, "availability_zone": gateway.Text,
+		"name": gateway.Text, "bootable": gateway.Text, "created_at": gateway.Time, "updated_at": gateway.Time}
+	snapshotKeys = sortable{"id": gateway.Text, "status": gateway.Text, "created_at": gateway.Time, "volume_id": gateway.Text,
+		"size": gateway.Number, "name": gateway.Text}
+	backupKeys = sortable{"id": gateway.Text, "status": gateway.Text, "created_at": gateway.Time, "size": gateway.Number,
+		"name": gateway.Text, "volume_id": gateway.Text, "availability_zone": gateway.Text}
+)
+
+// hidden are keys that users sort by under another name than rows show.
+var hidden = map[string]string{"display_name": "name"}
+
+func lists() map[string]*gateway.Collection {
+	all := map[string]*gateway.Collection{}
+	add := func(member string, typ store.ResourceType, project string, keys sortable, summary []string) {
+		for _, path := range []string{"/" + member, "/" + member + "/detail"} {
+			all[path] = &gateway.Collection{
+				From: "/" + member + "/detail", Member: member, Type: typ, Summary: summary,
+				Project: []string{project}, Created: []string{"created_at"},
+				Parse:         func(c *gateway.Call) (*gateway.ListQuery, error) { return parseList(c, keys) },
+				UnknownMarker: func(marker string) *fault.Error { return missing(typ, marker) },
+			}
+			summary = nil
+		}
+	}
+	add("volumes", store.Volume, "os-vol-tenant-attr:tenant_id", volumeKeys, []string{"id", "links", "name"})
+	add("snapshots", store.Snapshot, "os-extended-snapshot-attributes:project_id", snapshotKeys,
+		[]string{"id", "name", "description", "created_at", "updated_at", "metadata", "volume_id", "status", "size", "user_id", "group_snapshot_id", "consumes_quota"})
+	add("backups", store.Backup, "os-backup-project-attr:project_id", backupKeys, []string{"id", "links", "name"})
+	return all
+}
+
+// existenceFilters make a list a question whether something exists.
+var existenceFilters = []string{"name", "name~", "id", "metadata", "volume_id", "snapshot_id", "group_id", "instance_id"}
+
+// withCountFrom is the microversion that knows with_count.
+var withCountFrom = microversion.MustParse("3.45")
+
+func parseList(c *gateway.Call, keys sortable) (*gateway.ListQuery, error) {
+	q := &gateway.ListQuery{Params: url.Values{}, Limit: maxLimit, Marker: c.Query.Get("marker"), ForPod: zoneFilter(c)}
+	for k, vs := range c.Query {
+		if k != "limit" && k != "marker" && k != "offset" {
+			q.Params[k] = vs
+		}
+		q.Exists = q.Exists || slices.Contains(existenceFilters, k)
+	}
+	var err error
+	if q.Limit, err = wholeNumber(c.Query, "limit", "limit param must be an integer", "limit param must be positive", maxLimit); err != nil {
+		return nil, err
+	}
+	q.Limit = min(q.Limit, maxLimit)
+	if q.Offset, err = wholeNumber(c.Query, "offset", "offset must be an integer", "offset must be positive", 0); err != nil {
+		return nil, err
+	}
+	if q.Offset > maxOffset {
+		return nil, fault.BadRequest("offset param is out of range: at most %d over several pods", maxOffset)
+	}
+	if !c.Version.Less(withCountFrom) {
+		q.WithCount, _ = strconv.ParseBool(strings.ToLower(c.Query.Get("with_count")))
+	}
+	return q, parseSort(c.Query, q, keys)
+}
+
+// maxOffset bounds what has to be read and thrown away.
+const maxOffset = 10000
+
+func wholeNumber(query url.Values, name, noNumber, negative string, missing int) (int, error) {
+	text := query.Get(name)
+	if !query.Has(name) {
+		return missing, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0, fault.BadRequest("%s", noNumber)
+	}
+	if n < 0 {
+		return 0, fault.BadRequest("%s", negative)
+	}
+	return n, nil
+}
+
+// parseSort builds the order: the keys asked for, then created_at and id in the direction of the first
+// (cinder/api/common.py, get_sort_params; cinder/db/sqlalchemy/api.py, process_sort_params).
+func parseSort(query url.Values, q *gateway.ListQuery, keys sortable) error {
+	names, dirs, err := sortParams(query)
+	if err != nil {
+		return err
+	}
+	q.Default = len(names) == 0 || names[0] == "created_at" && len(names) == 1 && dirs[0] == "desc"
+	if len(names) == 0 {
+		names, dirs = []string{"created_at"}, []string{"desc"}
+	}
+	for _, unique := range []string{"created_at", "id"} {
+		if !slices.Contains(names, unique) {
+			names, dirs = append(names, unique), append(dirs, dirs[0])
+		}
+	}
+	for i, name := range names {
+		if as, ok := hidden[name]; ok {
+			name = as
+		}
+		kind, ok := keys[name]
+		if !ok {
+			return fault.BadRequest("Invalid input received: Invalid sort key")
+		}
+		if dirs[i] != "asc" && dirs[i] != "desc" {
+			return fault.BadRequest("Invalid input received: Unknown sort direction, must be 'desc' or 'asc'.")
+		}
+		q.Keys = append(q.Keys, gateway.SortKey{Path: []string{name}, Kind: kind, Desc: dirs[i] == "desc"})
+	}
+	return nil
+}
+
+// sortParams reads sort=key[:dir],... or the older sort_key and sort_dir.
+func sortParams(query url.Values) (names, dirs []string, err error) {
+	if !query.Has("sort") {
+		if !query.Has("sort_key") && !query.Has("sort_dir") {
+			return nil, nil, nil
+		}
+		return []string{orDefault(query.Get("sort_key"), "created_at")}, []string{orDefault(query.Get("sort_dir"), "desc")}, nil
+	}
+	if query.Has("sort_key") || query.Has("sort_dir") {
+		return nil, nil, fault.BadRequest("The 'sort_key' and 'sort_dir' parameters are deprecated and cannot be used with the 'sort' parameter.")
+	}
+	for _, s := range strings.Split(query.Get("sort"), ",") {
+		name, dir, _ := strings.Cut(strings.TrimSpace(s), ":")
+		names, dirs = append(names, orDefault(name, "created_at")), append(dirs, orDefault(dir, "desc"))
+	}
+	return names, dirs, nil
+}
+
+func orDefault(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// zoneFilter sends a filter by zone only to the pods of that zone, in their own words.
+func zoneFilter(c *gateway.Call) func(*pod.Pod, url.Values) bool {
+	zone := c.Query.Get("availability_zone")
+	if zone == "" {
+		return nil
+	}
+	return func(p *pod.Pod, params url.Values) bool { return gateway.TranslateZone(p, params, zone) }
+}

@@ -1,0 +1,199 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tricircle/tricircle/internal/fault"
+	"github.com/tricircle/tricircle/internal/pod"
+	"github.com/tricircle/tricircle/internal/store"
+)
+
+// Placement gathers what binds a new resource to a pod, and picks one. The zero value is not usable: see NewPlacement.
+type Placement struct {
+	call  *Call
+	bound *pod.Pod   // by a reference to something that is in one pod
+	why   string     // what bound it
+	zone  []*pod.Pod // pods that serve the zone asked for; nil when none was
+}
+
+// NewPlacement starts with every pod possible.
+func (c *Call) NewPlacement() *Placement { return &Placement{call: c} }
+
+// Bind restricts the placement to the pod of a resource that the request refers to. what names it in the error that a
+// contradiction gives: "volume 1234".
+func (pl *Placement) Bind(p *pod.Pod, what string) error {
+	if pl.bound != nil && pl.bound != p {
+		return fault.BadRequest("%s is in another pod (%s) than %s (%s); one server or volume cannot use both.",
+			what, p.ZoneNames(), pl.why, pl.bound.ZoneNames())
+	}
+	pl.bound, pl.why = p, what
+	return nil
+}
+
+// BindTo is Bind for the pod that holds a resource.
+func (pl *Placement) BindTo(typ store.ResourceType, id string) error {
+	p, err := pl.call.PodOf(typ, id)
+	if err != nil {
+		return err
+	}
+	return pl.Bind(p, typ.String()+" "+id)
+}
+
+// Bound returns the pod that references have bound the placement to, or nil.
+func (pl *Placement) Bound() *pod.Pod { return pl.bound }
+
+// Zone restricts the placement to the pods that serve a zone. It returns false when no pod does.
+func (pl *Placement) Zone(name string) bool {
+	pl.zone = pl.call.Pods.Zone(name)
+	return len(pl.zone) > 0
+}
+
+// Pods returns where the resource may be created, best first. It is not empty unless err is set.
+func (pl *Placement) Pods() ([]*pod.Pod, error) {
+	eligible := pl.call.Eligible()
+	if pl.zone != nil {
+		eligible = slices.DeleteFunc(eligible, func(p *pod.Pod) bool { return !slices.Contains(pl.zone, p) })
+	}
+	switch {
+	case pl.bound != nil && pl.zone != nil && !slices.Contains(pl.zone, pl.bound):
+		return nil, fault.BadRequest("%s is in %s, outside the availability zone that was asked for.", pl.why, pl.bound.ZoneNames())
+	case pl.bound != nil && !pl.bound.Accepts():
+		return nil, fault.Unavailable(nil, "%s is in pod %s, which takes nothing new at the moment: it is %s.",
+			pl.why, pl.bound.Name(), pl.bound.State)
+	case pl.bound != nil:
+		return []*pod.Pod{pl.bound}, nil
+	case len(eligible) == 0 && pl.zone != nil:
+		return nil, fault.Unavailable(nil, "Pod %s, which serves the availability zone, takes nothing new at the moment: it is %s.",
+			pl.zone[0].Name(), pl.zone[0].State)
+	case len(eligible) == 0:
+		return nil, fault.Unavailable(nil, "No pod is registered and enabled. An administrator registers one with: tricircle pod create.")
+	}
+	return eligible, nil
+}
+
+// Creation is one attempt to create something in a pod that has no field to find it again by.
+type Creation struct {
+	// Send creates in a pod; it sends exactly one request that may have an effect.
+	Send func(ctx context.Context, p *pod.Pod) (*Answer, error)
+	// Born records what a confirmed creation has made. Nil: the resource that the answer shows.
+	Born func(ctx context.Context, p *pod.Pod, a *Answer)
+	// Name, in the client's project, is what the new resource can be recognised by after a lost reply.
+	Name string
+	// LookUp returns, of what the pod shows under Name, what is not older than since. It is asked after a lost reply.
+	LookUp func(ctx context.Context, p *pod.Pod, since time.Duration) ([]Found, error)
+}
+
+// Found is a resource that may be the one whose creation was not confirmed.
+type Found struct {
+	Routing store.Routing
+	Answer  *Answer // what the client would have got
+}
+
+// lookUpAfter are the pauses before each look for a resource after a lost reply: the pod may still be at it.
+var lookUpAfter = []time.Duration{0, time.Second, 2 * time.Second, 4 * time.Second}
+
+// Create runs a creation in the first of pods that takes it. A request that certainly never left is tried at the next pod;
+// one that may have arrived is never sent again: the pod is asked for what came of it, and a new resource that nobody has
+// claimed is adopted. The work goes on when the client hangs up, so that its outcome is recorded.
+func (c *Call) Create(pods []*pod.Pod, cr Creation) (*pod.Pod, *Answer, error) {
+	ctx := context.WithoutCancel(c.Context())
+	var failure error
+	for _, p := range pods {
+		leave := c.creates.enter(p, c.Caller.ProjectID, cr.Name)
+		start := c.Now()
+		a, err := cr.Send(ctx, p)
+		if err == nil && cr.Born != nil {
+			cr.Born(ctx, p, a)
+		} else if err == nil {
+			c.recordBirth(ctx, p, a)
+		}
+		leave() // not before it is recorded, or another create of that name might take it for its own
+		unavailable, ok := errors.AsType[*pod.UnavailableError](err)
+		switch {
+		case err == nil:
+			return p, a, nil
+		case !ok:
+			return p, nil, err
+		case unavailable.Sent:
+			a, err = c.adopt(ctx, p, cr, start, err)
+			return p, a, err
+		}
+		failure = err
+	}
+	return nil, nil, failure
+}
+
+// adopt looks for what a lost reply was about.
+func (c *Call) adopt(ctx context.Context, p *pod.Pod, cr Creation, start time.Time, lost error) (*Answer, error) {
+	for _, pause := range lookUpAfter {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, lost
+		}
+		// Others who create under the same name must have had their replies, or theirs would look like ours.
+		c.creates.wait(ctx, p, c.Caller.ProjectID, cr.Name)
+		found, err := cr.LookUp(ctx, p, c.Now().Sub(start))
+		if err != nil {
+			lost = err
+			continue
+		}
+		for _, f := range found {
+			claimed, err := c.Routing.Claim(ctx, f.Routing)
+			if err != nil {
+				return nil, err
+			}
+			if claimed {
+				c.Log.InfoContext(ctx, "adopted after a lost reply", "pod", p.Name(), "type", f.Routing.Type.String(), "id", f.Routing.TopID)
+				return f.Answer, nil
+			}
+		}
+	}
+	f := fault.Unavailable(lost, "Pod %s did not confirm the creation of %q, and shows nothing new of that name. "+
+		"It may still appear: look before trying again.", p.Name(), cr.Name)
+	return nil, f
+}
+
+// inflight counts the creates that wait for a reply, by pod, project and name.
+type inflight struct {
+	mu   sync.Mutex
+	busy map[string]int
+	idle map[string]chan struct{} // closed when the last one of a key is answered
+}
+
+func inflightKey(p *pod.Pod, project, name string) string { return p.ID + "|" + project + "|" + name }
+
+func (f *inflight) enter(p *pod.Pod, project, name string) (leave func()) {
+	k := inflightKey(p, project, name)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.busy[k]++; f.busy[k] == 1 {
+		f.idle[k] = make(chan struct{})
+	}
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.busy[k]--; f.busy[k] == 0 {
+			close(f.idle[k])
+			delete(f.busy, k)
+			delete(f.idle, k)
+		}
+	}
+}
+
+func (f *inflight) wait(ctx context.Context, p *pod.Pod, project, name string) {
+	f.mu.Lock()
+	idle := f.idle[inflightKey(p, project, name)]
+	f.mu.Unlock()
+	if idle == nil {
+		return
+	}
+	select {
+	case <-idle:
+	case <-ctx.Done():
+	}
+}

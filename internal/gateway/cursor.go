@@ -1,0 +1,176 @@
+package gateway
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/tricircle/tricircle/internal/fault"
+	"github.com/tricircle/tricircle/internal/pod"
+	"github.com/tricircle/tricircle/internal/routing"
+	"github.com/tricircle/tricircle/internal/store"
+
+	"github.com/tricircle/tricircle/internal/jsonx"
+)
+
+// cursorParam carries a cursor in our own next links. It is ours to take off again: no service and no pod sees it.
+const cursorParam = "tricircle_cursor"
+
+// cursor says where in every pod a page ended. It is self-contained, so any process can go on with it, and harmless to
+// forge: its ids go to pods as markers, under the client's own token.
+type cursor struct {
+	Pods map[int32][]byte `json:"p"` // pod number -> id of the last row used, 16 bytes
+	Keys []keyValue       `json:"k"` // sort values of the page's last row
+	Pod  int              `json:"o"` // position of that row's pod
+}
+
+type keyValue struct {
+	Text   string  `json:"t,omitempty"`
+	Number float64 `json:"n,omitempty"`
+	Null   bool    `json:"z,omitempty"`
+}
+
+// takeCursor removes the cursor from a query and returns it; nil when there is none, or none of ours.
+func takeCursor(query url.Values) *cursor {
+	text := query.Get(cursorParam)
+	query.Del(cursorParam)
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || text == "" {
+		return nil
+	}
+	var c cursor
+	if json.Unmarshal(raw, &c) != nil {
+		return nil
+	}
+	return &c
+}
+
+func (c *cursor) String() string {
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(raw)
+}
+
+// cursor describes where the page that was just made ends.
+func (m *merger) cursor() *cursor {
+	c := &cursor{Pods: map[int32][]byte{}, Pod: m.last.order}
+	for _, v := range m.last.keys {
+		c.Keys = append(c.Keys, keyValue{Text: v.text, Number: v.number, Null: !v.present})
+	}
+	for _, s := range m.streams {
+		id := s.consumed
+		if id == "" {
+			id = s.origin
+		}
+		if u, err := uuid.Parse(id); err == nil {
+			c.Pods[s.pod.Num] = u[:]
+		}
+	}
+	return c
+}
+
+// seek gives every stream its place: where the page before ended.
+func (m *merger) seek(cur *cursor) error {
+	switch {
+	case m.q.Marker == "":
+		return nil
+	case cur != nil && len(cur.Keys) == len(m.q.Keys):
+		m.seekCursor(cur)
+		return nil
+	}
+	return m.seekMarker()
+}
+
+func (m *merger) seekCursor(cur *cursor) {
+	last := &row{order: cur.Pod, keys: make([]value, len(cur.Keys))}
+	for i, k := range cur.Keys {
+		last.keys[i] = value{present: !k.Null, text: k.Text, number: k.Number}
+	}
+	for _, s := range m.streams {
+		s.after = last
+		if u, err := uuid.FromBytes(cur.Pods[s.pod.Num]); err == nil {
+			s.begin(u.String())
+		}
+	}
+}
+
+// seekMarker finds the place of a bare marker. The pod that has the marker understands it; the others need a marker of
+// their own, which the routing table knows for the default order, or must be read from the start up to the place.
+func (m *merger) seekMarker() error {
+	owner, mark, err := m.resolveMarker()
+	if err != nil {
+		return err
+	}
+	for _, s := range m.streams {
+		if s.pod == owner {
+			s.begin(m.q.Marker)
+			mark.order = s.order
+		}
+	}
+	for _, s := range m.streams {
+		if s.pod == owner {
+			continue
+		}
+		s.after = mark
+		if !m.q.Default || mark.created.IsZero() {
+			continue
+		}
+		id, ok, err := m.Routing.Before(m.ctx, m.seekPoint(s.pod, mark))
+		if err != nil {
+			return err
+		}
+		if ok {
+			s.begin(id)
+		}
+	}
+	return nil
+}
+
+// begin makes a pod's list start after one of its own ids.
+func (s *stream) begin(id string) {
+	s.marker, s.origin = id, id
+}
+
+// seekPoint is the place of a marker in a pod, in the default order: newest first, then by id.
+func (m *merger) seekPoint(p *pod.Pod, mark *row) store.SeekPoint {
+	project := mark.project
+	if m.q.Params.Has("all_tenants") {
+		project = ""
+	}
+	return store.SeekPoint{Type: m.col.Type, PodNum: p.Num, ProjectID: project, CreatedAt: mark.created, TopID: mark.id,
+		Descending: true, IDsAscend: !m.q.Keys[len(m.q.Keys)-1].Desc}
+}
+
+// resolveMarker returns the pod of the marker and its row, freshly read.
+func (m *merger) resolveMarker() (*pod.Pod, *row, error) {
+	owner, err := m.Routing.Find(m.ctx, m.Caller, m.col.Type, m.q.Marker)
+	if errors.Is(err, routing.ErrNotFound) {
+		return nil, nil, m.col.UnknownMarker(m.q.Marker)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	a, err := m.Do(m.ctx, owner, Request{Method: http.MethodGet, Path: "/" + m.col.Type.String() + "s/" + m.q.Marker})
+	if err != nil {
+		return nil, nil, err
+	}
+	raw, ok, err := jsonx.Get(a.Body, m.col.Member[:len(m.col.Member)-1])
+	if a.Status == http.StatusNotFound {
+		return nil, nil, m.col.UnknownMarker(m.q.Marker)
+	}
+	if err != nil || !ok || !a.OK() {
+		return nil, nil, fault.Unavailable(err, "Pod %s does not show the marker %s.", owner.Name(), m.q.Marker)
+	}
+	mark, err := m.parse(slices.Clone(raw))
+	if err != nil {
+		return nil, nil, fault.Unavailable(err, "Pod %s does not show the marker %s.", owner.Name(), m.q.Marker)
+	}
+	return owner, mark, nil
+}

@@ -1,0 +1,150 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/tricircle/tricircle/internal/fault"
+	"github.com/tricircle/tricircle/internal/jsonx"
+	"github.com/tricircle/tricircle/internal/pod"
+	"github.com/tricircle/tricircle/internal/routing"
+	"github.com/tricircle/tricircle/internal/store"
+)
+
+// execute does what the row of the table says.
+func (c *Call) execute() error {
+	if c.Route.Handler != "" {
+		return c.Service.Special[c.Route.Handler](c)
+	}
+	switch c.Route.Class {
+	case ByID:
+		return c.byID()
+	case ByRef:
+		return c.byRef()
+	case AnyPod, TopOwned:
+		return c.AnyPod()
+	case TopStatic:
+		return c.static()
+	case FanOutMerge:
+		if col, ok := c.Service.Lists[c.Route.Path]; ok {
+			return c.Merge(col)
+		}
+	case Unsupported:
+		return c.Service.Removed(c.Route)
+	}
+	return fault.NotImplemented("%s %s is not served through the top yet (%s). Ask the pod itself.",
+		c.R.Method, c.Route.Path, c.Route.Class)
+}
+
+// static answers what does not depend on any pod's contents: the version document, and lists of extensions, which have been
+// frozen for so long that any pod's is right.
+func (c *Call) static() error {
+	if c.Route.Path == "/" || c.Route.Path == "/versions/{id}" {
+		c.Service.Roots.ServeHTTP(c.W, c.R)
+		return nil
+	}
+	return c.AnyPod()
+}
+
+// PodOf returns the pod that holds a resource. A resource that no pod has is the service's own 404.
+func (c *Call) PodOf(typ store.ResourceType, id string) (*pod.Pod, error) {
+	p, err := c.Routing.Find(c.Context(), c.Caller, typ, id)
+	if errors.Is(err, routing.ErrNotFound) {
+		return nil, c.Service.Missing(typ, id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !p.Serves() {
+		return nil, &pod.UnavailableError{Pod: p.Name(), Service: c.Service.Pod, Reason: "the pod is disabled by its operator"}
+	}
+	return p, nil
+}
+
+func (c *Call) byID() error {
+	p, err := c.PodOf(c.Route.Type, c.Params.Get(c.Route.IDParam))
+	if err != nil {
+		return err
+	}
+	return c.Forward(p, c.Body)
+}
+
+// byRef sends a create to the pod of what its body refers to, and records what is born there.
+func (c *Call) byRef() error {
+	for _, ref := range c.Route.Refs {
+		id, ok := jsonx.String(c.Body, ref.Path...)
+		if !ok {
+			continue
+		}
+		p, err := c.PodOf(ref.Type, id)
+		if err != nil {
+			return err
+		}
+		a, err := c.Do(c.Context(), p, Request{Method: c.R.Method, Path: c.Path, Query: c.R.URL.RawQuery, Body: c.Body})
+		if err != nil {
+			return err
+		}
+		c.recordBirth(c.Context(), p, a)
+		return c.Reply(p, a)
+	}
+	// Without the reference the request is invalid, and any pod says so best.
+	return c.AnyPod()
+}
+
+// recordBirth keeps the routing of a resource that an answer shows to have been created.
+func (c *Call) recordBirth(ctx context.Context, p *pod.Pod, a *Answer) {
+	if !a.OK() {
+		return
+	}
+	if r, ok := routing.Shown(a.Body, p.Num, c.Caller.ProjectID); ok {
+		if err := c.Routing.Record(ctx, r); err != nil {
+			c.Log.WarnContext(ctx, "routing not recorded; it will be discovered when it is asked for", "error", err)
+		}
+	}
+}
+
+// AnyPod asks one healthy pod for what is the same in all of them: the first that was registered, so that everybody gets
+// the same answers. Reads move on to the next pod when one fails.
+func (c *Call) AnyPod() error {
+	var failure error = fault.Unavailable(nil, "No pod is registered and enabled. An administrator registers one with: tricircle pod create.")
+	for _, p := range c.Eligible() {
+		a, err := c.Do(c.Context(), p, Request{Method: c.R.Method, Path: c.Path, Query: c.R.URL.RawQuery, Body: c.Body})
+		if err == nil {
+			return c.Reply(p, a)
+		}
+		if _, ok := errors.AsType[*pod.UnavailableError](err); !ok || c.R.Method != http.MethodGet {
+			return err
+		}
+		failure = err
+	}
+	return failure
+}
+
+// Eligible returns the pods that take new work, in order of registration, those that are known to be down last.
+func (c *Call) Eligible() []*pod.Pod {
+	var up, down []*pod.Pod
+	for _, p := range c.Pods.Serving() {
+		switch _, has := p.Endpoint(c.Service.Pod); {
+		case !has || !p.Accepts():
+		case p.Health().Status == pod.HealthDown || p.CircuitOpen(c.Service.Pod):
+			down = append(down, p)
+		default:
+			up = append(up, p)
+		}
+	}
+	return append(up, down...)
+}
+
+// actionOf returns the name of the action in a body such as {"os-start": null}.
+func actionOf(body []byte) (string, error) {
+	name, err := jsonx.FirstKey(body)
+	if err != nil && jsonx.Valid(body) {
+		return "", fault.BadRequest("There is no such action: %s", strings.TrimSpace(string(body)))
+	}
+	if err != nil {
+		return "", fault.BadRequest("Malformed request body")
+	}
+	return name, nil
+}

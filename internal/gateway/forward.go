@@ -1,0 +1,191 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/tricircle/tricircle/internal/fault"
+	"github.com/tricircle/tricircle/internal/identity"
+	"github.com/tricircle/tricircle/internal/microversion"
+	"github.com/tricircle/tricircle/internal/obs"
+	"github.com/tricircle/tricircle/internal/pod"
+)
+
+// maxAnswer bounds an answer that is held in memory. The largest that a pod gives by id is a console log.
+const maxAnswer = 16 << 20
+
+// notForwarded are headers of one hop, or that each side makes for itself (RFC 9110 section 7.6.1).
+var notForwarded = []string{
+	"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer",
+	"Transfer-Encoding", "Upgrade", "Content-Length", "Host", "Accept-Encoding", "Expect", "Cookie",
+	"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix", "X-Real-Ip",
+}
+
+// notReturned are headers of a pod's answer that the top answers for itself.
+var notReturned = []string{
+	"Connection", "Keep-Alive", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "Date", "Server", "Set-Cookie",
+	"Vary", versionHeader, "X-Openstack-Nova-Api-Version",
+}
+
+// Request is one call to a pod, made for a client.
+type Request struct {
+	Method  string
+	Path    string // escaped, below the version, without a project: "/servers/1234"
+	Query   string // encoded
+	Body    []byte
+	Version microversion.Version // zero: the one of the client's request
+}
+
+// Answer is a pod's answer, read whole.
+type Answer struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// OK reports whether the pod did what it was asked.
+func (a *Answer) OK() bool { return a.Status >= 200 && a.Status < 300 }
+
+// Send makes one call to a pod with the client's own token and headers, and returns the answer unread. Errors are those of
+// pod.Do, and a 401 of the pod after the top has looked at the token again.
+func (c *Call) Send(ctx context.Context, p *pod.Pod, r Request) (*http.Response, error) {
+	req, err := c.build(ctx, p, r)
+	if err != nil {
+		return nil, err
+	}
+	res, err := p.Do(c.Service.Pod, req)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.suspect(p, res); err != nil {
+		_ = res.Body.Close()
+		return nil, err
+	}
+	return res, nil
+}
+
+func (c *Call) build(ctx context.Context, p *pod.Pod, r Request) (*http.Request, error) {
+	base, ok := p.Endpoint(c.Service.Pod)
+	if !ok {
+		return nil, &pod.UnavailableError{Pod: p.Name(), Service: c.Service.Pod, Reason: "the Keystone catalog has no endpoint of it"}
+	}
+	u := base.String()
+	if c.projectInPath || c.Service.ProjectInPath && c.Caller.ProjectID != "" {
+		u += "/" + c.Caller.ProjectID
+	}
+	u += r.Path
+	if r.Query != "" {
+		u += "?" + r.Query
+	}
+	req, err := http.NewRequestWithContext(ctx, r.Method, u, bytes.NewReader(r.Body))
+	if err != nil {
+		return nil, fault.BadRequest("Malformed request URL")
+	}
+	req.Header = c.R.Header.Clone()
+	for _, name := range notForwarded {
+		req.Header.Del(name)
+	}
+	if r.Version.IsZero() {
+		r.Version = c.Version
+	}
+	c.Service.Versions.impose(req.Header, r.Version)
+	req.Header.Set("X-Openstack-Request-Id", obs.RequestID(ctx)) // the pod's logs name it as the global request id
+	if len(r.Body) == 0 {
+		req.Body, req.ContentLength, req.GetBody = http.NoBody, 0, nil
+	}
+	return req, nil
+}
+
+// suspect looks at answers that no service gives: a redirect, and a 401 for a token that the top has found valid. When
+// Keystone still likes the token the pod is at fault, and users must not be logged out for it.
+func (c *Call) suspect(p *pod.Pod, res *http.Response) error {
+	switch {
+	case res.StatusCode == http.StatusUnauthorized:
+		if fresh, ok := c.Validator.(identity.Revalidator); ok {
+			if _, err := fresh.Revalidate(c.Context(), string(c.Caller.Token)); err != nil {
+				return err
+			}
+		}
+		return &pod.UnavailableError{Pod: p.Name(), Service: c.Service.Pod, Reason: "refuses a token that Keystone accepts"}
+	case res.StatusCode >= 300 && res.StatusCode < 400 && res.StatusCode != http.StatusNotModified:
+		return badGateway(p, fmt.Errorf("redirect to %s", res.Header.Get("Location")), "answered with a redirect, which no OpenStack service does")
+	}
+	return nil
+}
+
+// badGateway is 502: the pod spoke, but not its API.
+func badGateway(p *pod.Pod, cause error, text string) error {
+	f := fault.New(http.StatusBadGateway, "Pod %s %s.", p.Name(), text)
+	f.Err = cause
+	return f
+}
+
+// Do is Send, with the answer read whole.
+func (c *Call) Do(ctx context.Context, p *pod.Pod, r Request) (*Answer, error) {
+	res, err := c.Send(ctx, p, r)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	switch {
+	case err != nil && c.Context().Err() != nil:
+		return nil, err
+	case err != nil:
+		text := "broke off its answer"
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			text += "; the request may have been carried out"
+		}
+		return nil, &pod.UnavailableError{Pod: p.Name(), Service: c.Service.Pod, Sent: true, Reason: text, Err: err}
+	case len(body) > maxAnswer:
+		return nil, badGateway(p, nil, fmt.Sprintf("answered with more than %d MiB", maxAnswer>>20))
+	}
+	return &Answer{Status: res.StatusCode, Header: res.Header, Body: body}, nil
+}
+
+// Forward sends the client's request to a pod as it is, with body in place of its body, and gives the client the answer.
+func (c *Call) Forward(p *pod.Pod, body []byte) error {
+	a, err := c.Do(c.Context(), p, Request{Method: c.R.Method, Path: c.Path, Query: c.R.URL.RawQuery, Body: body})
+	if err != nil {
+		return err
+	}
+	return c.Reply(p, a)
+}
+
+// Reply gives the client an answer of a pod, with links, zones and the Location header made the top's. The request id
+// stays the pod's: users look up server actions and messages by it.
+func (c *Call) Reply(p *pod.Pod, a *Answer) error {
+	body := a.Body
+	if isJSON(a.Header) && len(body) > 0 {
+		var err error
+		if body, err = c.rules(p).Rewrite(make([]byte, 0, len(body)+len(body)/8), body); err != nil {
+			return badGateway(p, err, "answered with something that is not JSON, though it says so")
+		}
+	} else if a.OK() && len(body) > 0 && strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") {
+		return badGateway(p, errors.New("an HTML page where the API answers JSON"), "answered with a web page")
+	}
+	h := c.W.Header()
+	for name, values := range a.Header {
+		if !slices.Contains(notReturned, name) {
+			h[name] = values
+		}
+	}
+	c.location(p, h)
+	c.W.WriteHeader(a.Status)
+	if c.R.Method != http.MethodHead {
+		_, _ = c.W.Write(body)
+	}
+	return nil
+}
+
+func isJSON(h http.Header) bool {
+	t, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	return t == "application/json" || strings.HasSuffix(t, "+json")
+}

@@ -1,0 +1,57 @@
+package gateway
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/tricircle/tricircle/internal/jsonx"
+	"github.com/tricircle/tricircle/internal/pod"
+)
+
+// rules returns what is changed in an answer of p: links, which must lead back to the top, and names of zones.
+func (c *Call) rules(p *pod.Pod) *jsonx.Rules {
+	edit := map[string]func(string) (string, bool){
+		"href": func(href string) (string, bool) { return c.topLink(p, href) },
+	}
+	for _, member := range c.Service.ZoneMembers {
+		edit[member] = func(zone string) (string, bool) { return p.TopZone(zone), true }
+	}
+	return &jsonx.Rules{Edit: edit, Opaque: c.Service.Opaque}
+}
+
+// topLink turns a link of the pod's into the top's. The host is not looked at: a pod may call itself by names that are
+// not those in the catalog (nova.conf [api] compute_link_prefix, cinder.conf public_endpoint). A versioned path is known
+// by its version; the bookmark links of Nova and Cinder have none, and begin where the pod's service does.
+func (c *Call) topLink(p *pod.Pod, href string) (string, bool) {
+	u, err := url.Parse(href)
+	if err != nil || u.Host == "" {
+		return "", false
+	}
+	path, public := u.EscapedPath(), c.Public(c.R)
+	if _, rest, ok := strings.Cut(path, c.Service.Prefix+"/"); ok {
+		path = c.Service.Prefix + "/" + rest
+	} else if base, ok := p.Endpoint(c.Service.Pod); ok {
+		path = strings.TrimPrefix(path, strings.TrimSuffix(base.EscapedPath(), c.Service.Prefix))
+	}
+	if u.RawQuery != "" {
+		path += "?" + u.RawQuery
+	}
+	return public + path, true
+}
+
+// location rewrites a Location header that leads to this service of the pod; one that leads elsewhere, such as the image
+// made of a server, is left alone.
+func (c *Call) location(p *pod.Pod, h http.Header) {
+	href := h.Get("Location")
+	u, err := url.Parse(href)
+	base, ok := p.Endpoint(c.Service.Pod)
+	if href == "" || err != nil || !ok {
+		return
+	}
+	if u.Host == base.Host || strings.Contains(u.Path, c.Service.Prefix+"/") {
+		if link, ok := c.topLink(p, href); ok {
+			h.Set("Location", link)
+		}
+	}
+}

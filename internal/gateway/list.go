@@ -1,0 +1,290 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tricircle/tricircle/internal/fault"
+	"github.com/tricircle/tricircle/internal/jsonx"
+	"github.com/tricircle/tricircle/internal/pod"
+	"github.com/tricircle/tricircle/internal/store"
+)
+
+// Collection describes a list that is merged from all pods.
+type Collection struct {
+	From    string             // path that pods are asked, which must show the sort keys: "/servers/detail"
+	Member  string             // "servers"; links are in Member + "_links"
+	One     string             // member and path of a single one: "server" at /servers/{id}
+	Type    store.ResourceType // of the rows
+	Summary []string           // members of a row that the client gets; nil for all
+	Project []string           // member of a row that names its project
+	Created []string           // member of a row with its creation time
+	// Parse reads the client's parameters as the service does, and refuses what it refuses.
+	Parse func(*Call) (*ListQuery, error)
+	// UnknownMarker renders the service's refusal of a marker that nobody has.
+	UnknownMarker func(marker string) *fault.Error
+}
+
+// ListQuery is what a client asks of a collection.
+type ListQuery struct {
+	Params    url.Values                                    // for every pod: filters and sorting, without paging
+	ForPod    func(p *pod.Pod, params url.Values) (ok bool) // adapts Params to one pod, or leaves the pod out; may be nil
+	Keys      []SortKey                                     // the whole order, tie-breakers included
+	Default   bool                                          // the order is the default one, by creation
+	Limit     int
+	Marker    string
+	Offset    int
+	WithCount bool
+	// Exists: clients may use the list to learn whether something exists, so a missing pod must not look like a no.
+	Exists bool
+}
+
+// missingHeader names the pods whose rows are not in a merged list.
+const missingHeader = "X-Tricircle-Missing-Pods"
+
+// maxRow bounds one row of a list.
+const maxRow = 4 << 20
+
+// Merge executes fan-out-merge for a collection.
+func (c *Call) Merge(col *Collection) error {
+	cur := takeCursor(c.Query)
+	q, err := col.Parse(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Context(), c.ListTimeout)
+	defer cancel()
+	m := &merger{Call: c, ctx: ctx, col: col, q: q, seen: map[string]bool{}}
+	defer m.close()
+	if q.Limit > 0 {
+		if err := m.start(cur); err != nil {
+			return err
+		}
+		if err := m.run(); err != nil {
+			return err
+		}
+		if err := m.verdict(); err != nil {
+			if r, ok := errors.AsType[*relayed](err); ok {
+				return c.Reply(r.pod, r.answer)
+			}
+			return err
+		}
+	}
+	return m.reply()
+}
+
+// merger is one merged list in the making.
+type merger struct {
+	*Call
+	ctx     context.Context
+	col     *Collection
+	q       *ListQuery
+	streams []*stream
+	page    bytes.Buffer // rows, separated by commas
+	rows    int
+	last    *row
+	lastPod int32
+	seen    map[string]bool // ids on the page: a server that moves may be in two pods
+}
+
+// start sends the first wave: every pod is asked in parallel for about its share of the page.
+func (m *merger) start(cur *cursor) error {
+	for _, p := range m.Pods.Serving() {
+		if _, ok := p.Endpoint(m.Service.Pod); !ok {
+			continue
+		}
+		params := cloneValues(m.q.Params)
+		if m.q.ForPod != nil && !m.q.ForPod(p, params) {
+			continue
+		}
+		m.streams = append(m.streams, &stream{merger: m, pod: p, order: int(p.Num), params: params})
+	}
+	want := m.q.Limit + m.q.Offset
+	share := want
+	if n := len(m.streams); n > 1 {
+		share = min(want, max(20, (want*11+10*n-1)/(10*n)))
+	}
+	for _, s := range m.streams {
+		s.batch = share
+	}
+	if err := m.seek(cur); err != nil {
+		return err
+	}
+	done := make(chan struct{}, len(m.streams))
+	for _, s := range m.streams {
+		go func() {
+			s.next()
+			done <- struct{}{}
+		}()
+	}
+	for range m.streams {
+		<-done
+	}
+	return nil
+}
+
+// run takes the smallest head until the page is full. Within a pod the pod's own order is never changed.
+func (m *merger) run() error {
+	heads := &heap{less: func(a, b *stream) bool { return m.compare(a.head, b.head) < 0 }}
+	for _, s := range m.streams {
+		if s.head != nil {
+			heads.push(s)
+		}
+	}
+	skip := m.q.Offset
+	for heads.len() > 0 && m.rows < m.q.Limit {
+		s := heads.top()
+		if !m.seen[s.head.id] {
+			m.seen[s.head.id] = true
+			if skip > 0 {
+				skip--
+			} else if err := m.emit(s); err != nil {
+				return err
+			}
+			s.consumed = s.head.id
+		}
+		s.next()
+		heads.fixTop(s.head == nil)
+	}
+	return nil
+}
+
+// emit puts the head of s on the page, and lets the routing table learn it.
+func (m *merger) emit(s *stream) error {
+	if m.rows > 0 {
+		m.page.WriteByte(',')
+	}
+	edited, err := s.rules().Rewrite(m.page.AvailableBuffer(), s.head.raw)
+	if err == nil && m.col.Summary != nil {
+		edited, err = jsonx.Keep(nil, edited, m.col.Summary...)
+	}
+	if err != nil {
+		return fmt.Errorf("row of pod %s: %w", s.pod.Name(), err)
+	}
+	m.page.Write(edited)
+	m.rows++
+	m.last = s.head
+	m.Routing.Learn(store.Routing{Type: m.col.Type, TopID: s.head.id, BottomID: s.head.id, PodNum: s.pod.Num,
+		ProjectID: s.head.project, CreatedAt: s.head.created})
+	return nil
+}
+
+// verdict decides what pods that did not answer, or refused, mean for the list (docs/api/merge.md sections 5 and 6).
+func (m *merger) verdict() error {
+	var answered, refused int
+	var refusal *Answer
+	var refuser *pod.Pod
+	var failure error
+	var missing []string
+	for _, s := range m.streams {
+		switch {
+		case errors.Is(s.err, errStop):
+			return s.err
+		case s.err != nil:
+			failure = s.err
+			missing = append(missing, s.pod.Name())
+		case s.refusal != nil && (refusal == nil || s.refusal.Status < refusal.Status):
+			refusal, refuser = s.refusal, s.pod
+			refused++
+		case s.refusal != nil:
+			refused++
+		default:
+			answered++
+		}
+	}
+	if refusal != nil && (answered == 0 || refusal.Status == http.StatusBadRequest) {
+		return &relayed{pod: refuser, answer: refusal}
+	}
+	if refused > 0 {
+		m.Log.WarnContext(m.ctx, "some pods refuse a list that others answer; their policies differ", "path", m.Path)
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	if answered == 0 || m.q.Exists || m.FailPartial {
+		return failure
+	}
+	m.W.Header().Set(missingHeader, strings.Join(missing, ", "))
+	return nil
+}
+
+// relayed is a pod's refusal that stands for the whole list.
+type relayed struct {
+	pod    *pod.Pod
+	answer *Answer
+}
+
+func (r *relayed) Error() string {
+	return fmt.Sprintf("pod %s answered %d", r.pod.Name(), r.answer.Status)
+}
+
+// reply renders the page as the service does.
+func (m *merger) reply() error {
+	h := m.W.Header()
+	h.Set("Content-Type", "application/json")
+	var out bytes.Buffer
+	out.Grow(m.page.Len() + 1024)
+	fmt.Fprintf(&out, `{%q: [`, m.col.Member)
+	out.Write(m.page.Bytes())
+	out.WriteByte(']')
+	if count, ok := m.count(); ok {
+		fmt.Fprintf(&out, `, "count": %d`, count)
+	}
+	if m.rows > 0 && m.rows == m.q.Limit {
+		fmt.Fprintf(&out, `, %q: [{"rel": "next", "href": %s}]`, m.col.Member+"_links", jsonx.Quote(nil, m.nextLink()))
+	}
+	out.WriteByte('}')
+	h.Set("Content-Length", strconv.Itoa(out.Len()))
+	m.W.WriteHeader(http.StatusOK)
+	_, _ = m.W.Write(out.Bytes())
+	return nil
+}
+
+// count is the sum over the pods; there is none when a pod is missing, for then no number would be true.
+func (m *merger) count() (sum int, ok bool) {
+	if !m.q.WithCount {
+		return 0, false
+	}
+	for _, s := range m.streams {
+		if s.err != nil {
+			return 0, false
+		}
+		sum += s.count
+	}
+	return sum, true
+}
+
+// nextLink repeats the client's parameters, sorted, with the marker moved on and our cursor added. Clients that follow the
+// link spare the top the search for the marker's place in the other pods.
+func (m *merger) nextLink() string {
+	query := cloneValues(m.Query)
+	query.Del("offset")
+	query.Set("marker", m.last.id)
+	query.Set(cursorParam, m.cursor().String())
+	path := m.Service.Prefix
+	if m.projectInPath || m.Service.ProjectInPath && m.Caller.ProjectID != "" {
+		path += "/" + m.Caller.ProjectID
+	}
+	return m.Public(m.R) + path + m.Path + "?" + query.Encode()
+}
+
+func (m *merger) close() {
+	for _, s := range m.streams {
+		s.close()
+	}
+}
+
+func cloneValues(v url.Values) url.Values {
+	out := make(url.Values, len(v)+2)
+	for k, vs := range v {
+		out[k] = slices.Clone(vs)
+	}
+	return out
+}

@@ -1,0 +1,114 @@
+// Package nova is the compute API gateway: Nova's route table, and the few calls that a routing class cannot express:
+// boot, attach a volume, unshelve into a zone, list zones. Everything else the engine does.
+//
+// It must not depend on another service's gateway. What two services need belongs into the engine.
+package nova
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/tricircle/tricircle/internal/fault"
+	"github.com/tricircle/tricircle/internal/gateway"
+	"github.com/tricircle/tricircle/internal/jsonx"
+	"github.com/tricircle/tricircle/internal/microversion"
+	"github.com/tricircle/tricircle/internal/pod"
+	"github.com/tricircle/tricircle/internal/store"
+)
+
+// Service describes Nova to the engine. public returns the base URL that a client used; ceiling is the highest
+// microversion to advertise.
+func Service(public func(*http.Request) string, ceiling func() microversion.Version) (*gateway.Service, error) {
+	table, err := gateway.NewTable(Routes)
+	if err != nil {
+		return nil, err
+	}
+	versions := gateway.Negotiation{
+		Name: "compute", Legacy: "X-OpenStack-Nova-API-Version",
+		Min: microversion.MustParse("2.1"), Known: pod.Known[pod.Compute],
+	}
+	return &gateway.Service{
+		Pod: pod.Compute, Style: fault.Nova, Prefix: "/v2.1", Versions: versions, Table: table,
+		Roots: &roots{public: public, advertised: func() microversion.Range { return versions.Advertised(ceiling()) }},
+		Special: map[string]func(*gateway.Call) error{
+			"anyPod":   (*gateway.Call).AnyPod,
+			"zones":    (*gateway.Call).ListZones,
+			"boot":     boot,
+			"attach":   attach,
+			"unshelve": unshelve,
+		},
+		Lists: map[string]*gateway.Collection{
+			"/servers":        servers(summary),
+			"/servers/detail": servers(nil),
+		},
+		Missing:        missing,
+		Removed:        removed,
+		ForeignProject: foreignProject,
+		ZoneMembers:    []string{"OS-EXT-AZ:availability_zone", "availability_zone", "pinned_availability_zone"},
+		Opaque:         map[string]bool{"metadata": true, "extra_specs": true, "scheduler_hints": true, "properties": true},
+	}, nil
+}
+
+// missing is nova/exception.py InstanceNotFound.
+func missing(typ store.ResourceType, id string) *fault.Error {
+	switch typ {
+	case store.Server:
+		return fault.NotFound("Instance %s could not be found.", id)
+	case store.ServerGroup:
+		return fault.NotFound("Instance group %s could not be found.", id)
+	}
+	name := typ.String()
+	return fault.NotFound("%s %s could not be found.", strings.ToUpper(name[:1])+name[1:], id)
+}
+
+// removed is webob's HTTPGone, which Nova raises for what it has dropped (nova/api/openstack/wsgi.py, Controller.removed).
+func removed(r *gateway.Route) *fault.Error {
+	if r.Action == "os-getRDPConsole" {
+		return fault.BadRequest("Unavailable console type rdp.")
+	}
+	return fault.New(http.StatusGone, "This resource is no longer available. No forwarding address is given.")
+}
+
+func foreignProject(inURL, ofToken string) *fault.Error {
+	return fault.BadRequest("Malformed request URL: URL's project_id '%s' doesn't match Context's project_id '%s'", inURL, ofToken)
+}
+
+// attach is POST /servers/{server_id}/os-volume_attachments: both must be in one pod, as Nova wants them in one zone.
+func attach(c *gateway.Call) error {
+	server, err := c.PodOf(store.Server, c.Params.Get("server_id"))
+	if err != nil {
+		return err
+	}
+	if id, ok := jsonx.String(c.Body, "volumeAttachment", "volumeId"); ok {
+		volume, err := c.PodOf(store.Volume, id)
+		if err != nil {
+			return err
+		}
+		if volume != server {
+			return fault.BadRequest("Invalid volume: volume %s is in %s, server %s is in %s; a volume can only be attached in its own pod.",
+				id, volume.ZoneNames(), c.Params.Get("server_id"), server.ZoneNames())
+		}
+	}
+	return c.Forward(server, c.Body)
+}
+
+// unshelve is the action of that name, which may carry a zone from 2.77 on.
+func unshelve(c *gateway.Call) error {
+	p, err := c.PodOf(store.Server, c.Params.Get("id"))
+	if err != nil {
+		return err
+	}
+	zone, ok := jsonx.String(c.Body, "unshelve", "availability_zone")
+	if !ok {
+		return c.Forward(p, c.Body)
+	}
+	podZone, ok := p.PodZone(zone)
+	if !ok {
+		return fault.BadRequest("The requested availability zone is not available")
+	}
+	body, err := jsonx.Set(c.Body, jsonx.Quote(nil, podZone), "unshelve", "availability_zone")
+	if err != nil {
+		return fault.BadRequest("Malformed request body")
+	}
+	return c.Forward(p, body)
+}

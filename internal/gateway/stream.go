@@ -1,0 +1,210 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/tricircle/tricircle/internal/identity"
+	"github.com/tricircle/tricircle/internal/jsonx"
+	"github.com/tricircle/tricircle/internal/pod"
+	"github.com/tricircle/tricircle/internal/routing"
+)
+
+// stream reads one pod's part of a merged list, row by row, and asks for more only when it has run dry.
+type stream struct {
+	*merger
+	pod    *pod.Pod
+	order  int // of the pod, for rows that are equal
+	params url.Values
+	batch  int // rows to ask for at once
+
+	marker   string // of the next request
+	after    *row   // rows up to here belong to earlier pages and are dropped; nil when there are none
+	scanned  int    // batches read in search of after
+	head     *row   // next row; nil at the end
+	origin   string // marker that the stream began with
+	consumed string // id of the last row that was used up, this page
+	edit     *jsonx.Rules
+
+	res     *http.Response
+	rows    *jsonx.Rows
+	got     int // rows of the current batch
+	full    bool
+	count   int
+	err     error   // the pod is missing from the list
+	refusal *Answer // the pod answered with an error of its own
+}
+
+// errStop wraps what ends the whole list rather than one pod's part.
+var errStop = errors.New("list cannot be served")
+
+// A stream that must search for the place after a foreign marker reads so many rows at once, and at most so many times.
+const (
+	scanBatch = 500
+	maxScan   = 40
+)
+
+// next moves on to the next row: it sets head, or leaves it nil at the end or when the pod fails.
+func (s *stream) next() {
+	s.head = nil
+	for s.err == nil && s.refusal == nil {
+		if s.rows == nil && !s.fetch() {
+			return
+		}
+		raw, err := s.rows.Next()
+		if err == io.EOF {
+			if s.finish(); !s.full {
+				return
+			}
+			continue
+		}
+		if err != nil {
+			s.fail(err)
+			return
+		}
+		s.got++
+		r, err := s.merger.parse(raw)
+		if err != nil {
+			s.fail(err)
+			return
+		}
+		s.marker = r.id
+		r.order = s.order
+		if s.after != nil && s.compare(r, s.after) <= 0 {
+			continue
+		}
+		s.after, s.head = nil, r
+		return
+	}
+}
+
+// fetch asks the pod for the next batch; false at the end of the list or when the pod fails.
+func (s *stream) fetch() bool {
+	if s.got > 0 && !s.full {
+		return false
+	}
+	if s.scanned++; s.after != nil && s.scanned > maxScan {
+		s.err = &pod.UnavailableError{Pod: s.pod.Name(), Service: s.Service.Pod,
+			Reason: "the marker's place in it is too far down the list; follow the next links"}
+		return false
+	}
+	if s.after != nil && s.marker == "" {
+		s.batch = max(s.batch, scanBatch)
+	}
+	s.params.Set("limit", strconv.Itoa(s.batch))
+	s.params.Del("marker")
+	if s.marker != "" {
+		s.params.Set("marker", s.marker)
+	}
+	res, err := s.Send(s.ctx, s.pod, Request{Method: http.MethodGet, Path: s.col.From, Query: s.params.Encode()})
+	if err != nil {
+		s.fail(err)
+		return false
+	}
+	s.res, s.got = res, 0
+	switch {
+	case res.StatusCode == http.StatusOK:
+		s.rows = jsonx.NewRows(res.Body, s.col.Member, maxRow)
+		return true
+	case res.StatusCode >= 500, res.StatusCode == http.StatusTooManyRequests, res.StatusCode == http.StatusRequestEntityTooLarge:
+		s.fail(fmt.Errorf("answered %s", res.Status))
+	case s.origin != "" && s.marker == s.origin && s.after != nil:
+		// The pod knows the id no more (the row was purged), so its place is found by reading up to it.
+		s.close()
+		s.marker, s.origin = "", ""
+		return s.fetch()
+	default:
+		body, _ := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+		s.refusal = &Answer{Status: res.StatusCode, Header: res.Header, Body: body}
+		s.close()
+	}
+	return false
+}
+
+// finish ends a batch. There is another one when this was as long as asked for, or the pod says so: its own maximum may be
+// lower than what we ask.
+func (s *stream) finish() {
+	rest, err := s.rows.Rest()
+	s.close()
+	if err != nil {
+		s.fail(err)
+		return
+	}
+	_, more := rest[s.col.Member+"_links"]
+	s.full = s.got > 0 && (s.got >= s.batch || more)
+	if n, err := strconv.Atoi(string(rest["count"])); err == nil {
+		s.count = n
+	}
+}
+
+func (s *stream) fail(err error) {
+	s.close()
+	_, unavailable := errors.AsType[*pod.UnavailableError](err)
+	switch {
+	case errors.Is(err, identity.ErrInvalidToken), s.Context().Err() != nil:
+		s.err = errors.Join(errStop, err)
+	case unavailable:
+		s.err = err
+	default:
+		reason := "its part of the list is broken: " + err.Error()
+		if errors.Is(err, context.DeadlineExceeded) {
+			reason = "no answer in time"
+		}
+		s.err = &pod.UnavailableError{Pod: s.pod.Name(), Service: s.Service.Pod, Sent: true, Reason: reason, Err: err}
+	}
+}
+
+func (s *stream) close() {
+	if s.res != nil {
+		_, _ = io.CopyN(io.Discard, s.res.Body, 4<<10) // the rest of a page nearly read keeps the connection usable
+		_ = s.res.Body.Close()
+	}
+	s.res, s.rows = nil, nil
+}
+
+// rules are made once per stream rather than once per row.
+func (s *stream) rules() *jsonx.Rules {
+	if s.edit == nil {
+		s.edit = s.Call.rules(s.pod)
+	}
+	return s.edit
+}
+
+// row is one row of a list: its text, and what merging needs to know of it.
+type row struct {
+	raw     []byte // valid until the stream moves on
+	id      string
+	project string
+	created time.Time
+	keys    []value
+	order   int // of its pod
+}
+
+func (m *merger) parse(raw []byte) (*row, error) {
+	paths := [][]string{{"id"}, m.col.Project, m.col.Created}
+	for _, k := range m.q.Keys {
+		paths = append(paths, k.Path)
+	}
+	fields, err := jsonx.Fields(make([][]byte, 0, 8), raw, paths)
+	if err != nil {
+		return nil, err
+	}
+	r := &row{raw: raw, keys: make([]value, len(m.q.Keys))}
+	var ok bool
+	if r.id, ok = jsonx.Text(fields[0]); !ok {
+		return nil, errors.New("a row without an id")
+	}
+	r.project, _ = jsonx.Text(fields[1])
+	created, _ := jsonx.Text(fields[2])
+	r.created = routing.ParseTime(created)
+	for i, k := range m.q.Keys {
+		r.keys[i] = k.parse(fields[3+i])
+	}
+	return r, nil
+}

@@ -1,0 +1,155 @@
+package pod
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+)
+
+// UnavailableError says that a pod could not serve a call, and why. Sent tells whether the request may have reached it:
+// after that a create must be looked up before anything is sent again.
+type UnavailableError struct {
+	Pod        string
+	Service    Service
+	Reason     string
+	Sent       bool
+	RetryAfter int // seconds, as the pod asked; 0 when it did not say
+	Err        error
+}
+
+func (e *UnavailableError) Error() string {
+	return fmt.Sprintf("pod %s: %s: %s", e.Pod, e.Service, e.Reason)
+}
+
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// guard stands before one service of one pod.
+type guard struct {
+	service   Service
+	transport http.RoundTripper
+	slots     chan struct{} // bulkhead: as many calls at once as it holds
+	breaker   circuitbreaker.CircuitBreaker[any]
+	queueTime time.Duration // how long a call may wait for a slot
+	timeout   time.Duration // deadline of one call, body included
+	wake      func()        // asks the prober to look now
+	observe   func(pod string, s Service, class string, took time.Duration)
+	now       func() time.Time
+}
+
+// do runs one call. The slot is held until the body of the answer is closed, so that slow readers count too.
+func (g *guard) do(p *Pod, req *http.Request) (*http.Response, error) {
+	unavailable := func(reason string, sent bool, err error) error {
+		return &UnavailableError{Pod: p.Name(), Service: g.service, Reason: reason, Sent: sent, Err: err}
+	}
+	if !g.breaker.TryAcquirePermit() {
+		return nil, unavailable("circuit open after repeated failures", false, nil)
+	}
+	if err := g.enter(req.Context()); err != nil {
+		g.inconclusive()
+		return nil, unavailable(err.Error(), false, err)
+	}
+	ctx, cancel := context.WithTimeout(req.Context(), g.timeout)
+	leave := sync.OnceFunc(func() { cancel(); <-g.slots })
+	start := g.now()
+	res, err := g.transport.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		leave()
+		g.observe(p.Name(), g.service, "error", g.now().Sub(start))
+		if errors.Is(req.Context().Err(), context.Canceled) {
+			g.inconclusive()
+			return nil, unavailable("the client gave up", true, err)
+		}
+		g.failed()
+		return nil, unavailable(reason(err), mayHaveArrived(err), err)
+	}
+	g.observe(p.Name(), g.service, strconv.Itoa(res.StatusCode/100)+"xx", g.now().Sub(start))
+	switch res.StatusCode {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		defer leave()
+		g.failed()
+		_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10))
+		_ = res.Body.Close()
+		retry, _ := strconv.Atoi(res.Header.Get("Retry-After"))
+		return nil, &UnavailableError{Pod: p.Name(), Service: g.service, Sent: true, RetryAfter: retry,
+			Reason: "answered " + res.Status}
+	}
+	g.breaker.RecordSuccess()
+	res.Body = &guardedBody{ReadCloser: res.Body, guard: g, ctx: req.Context(), leave: leave}
+	return res, nil
+}
+
+func (g *guard) enter(ctx context.Context) error {
+	select {
+	case g.slots <- struct{}{}:
+		return nil
+	default:
+	}
+	timer := time.NewTimer(g.queueTime)
+	defer timer.Stop()
+	select {
+	case g.slots <- struct{}{}:
+		return nil
+	case <-timer.C:
+		return fmt.Errorf("%d calls are under way already", cap(g.slots))
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// inconclusive is for calls that say nothing about the pod. A half-open breaker still waits for a verdict on its permit.
+func (g *guard) inconclusive() {
+	if g.breaker.IsHalfOpen() {
+		g.breaker.RecordFailure()
+	}
+}
+
+func (g *guard) failed() {
+	g.breaker.RecordFailure()
+	g.wake()
+}
+
+// reason puts a transport error into words for users: no addresses of the pod, which are none of their business.
+func reason(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "no answer in time"
+	}
+	if !mayHaveArrived(err) {
+		return "cannot be reached"
+	}
+	return "the connection broke before the answer was complete"
+}
+
+// mayHaveArrived is false only when it is certain that no byte of the request was sent.
+func mayHaveArrived(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return !ok || op.Op != "dial"
+}
+
+// guardedBody gives the slot back when the answer has been read, and tells the breaker of an answer that broke off.
+type guardedBody struct {
+	io.ReadCloser
+	guard *guard
+	ctx   context.Context // the caller's: its end is not the pod's fault
+	leave func()
+}
+
+func (b *guardedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && err != io.EOF && b.ctx.Err() == nil {
+		b.guard.failed()
+	}
+	return n, err
+}
+
+func (b *guardedBody) Close() error {
+	defer b.leave()
+	return b.ReadCloser.Close()
+}

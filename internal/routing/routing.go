@@ -1,0 +1,203 @@
+// Package routing answers "in which pod does this resource live?": from memory, from the table, and when neither knows,
+// by asking all pods once, in parallel. What it learns on the way it keeps.
+//
+// The table is a cache of the truth (DESIGN: invariant 2); Rebuild makes it anew from the pods. The package knows where in
+// each API a resource is shown and listed, and nothing else of those APIs. It must not depend on the gateways.
+package routing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/maypok86/otter/v2"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/tricircle/tricircle/internal/pod"
+	"github.com/tricircle/tricircle/internal/store"
+)
+
+// ErrNotFound means that every pod was asked and none has the resource, or that the id cannot be one of a pod's.
+var ErrNotFound = errors.New("no pod has it")
+
+// ErrUnauthorized means that a pod refused the caller's token.
+var ErrUnauthorized = errors.New("a pod refused the token")
+
+// Pods is where the table finds the current pods.
+type Pods interface{ Snapshot() *pod.Snapshot }
+
+// Table is the routing table with its cache. Safe for concurrent use; Run must be running for Learn to have an effect.
+type Table struct {
+	store   store.Routings
+	pods    Pods
+	log     *slog.Logger
+	cache   *otter.Cache[key, entry]
+	asking  singleflight.Group
+	learned chan store.Routing
+}
+
+type key struct {
+	typ store.ResourceType
+	id  uuid.UUID
+}
+
+type entry struct {
+	podNum  int32
+	created bool // the row has the resource's creation time, so lists need not learn it again
+}
+
+// learnBacklog bounds what waits to be written behind. More is dropped: it will be seen again.
+const learnBacklog = 20000
+
+// NewTable makes a table that remembers cacheSize resources in memory.
+func NewTable(s store.Routings, pods Pods, cacheSize int, log *slog.Logger) *Table {
+	return &Table{
+		store: s, pods: pods, log: log, learned: make(chan store.Routing, learnBacklog),
+		cache: otter.Must(&otter.Options[key, entry]{MaximumSize: cacheSize}),
+	}
+}
+
+// ParseID returns the canonical form of an id as pods choose them; ok is false for anything but a UUID with dashes, which
+// no pod can have.
+func ParseID(s string) (id string, ok bool) {
+	if len(s) != 36 {
+		return "", false
+	}
+	u, err := uuid.Parse(s)
+	return u.String(), err == nil
+}
+
+// Known returns the pod of a resource from memory or the table; nil when neither knows.
+func (t *Table) Known(ctx context.Context, typ store.ResourceType, id string) (*pod.Pod, error) {
+	u, err := uuid.Parse(id)
+	if err != nil {
+		return nil, nil
+	}
+	snapshot := t.pods.Snapshot()
+	if e, ok := t.cache.GetIfPresent(key{typ, u}); ok {
+		if p := snapshot.ByNum(e.podNum); p != nil {
+			return p, nil
+		}
+	}
+	rows, err := t.store.LookupRouting(ctx, typ, u.String())
+	if err != nil {
+		return nil, fmt.Errorf("looking up %s %s: %w", typ, id, err)
+	}
+	for _, r := range rows {
+		if p := snapshot.ByNum(r.PodNum); p != nil {
+			t.cache.Set(key{typ, u}, entry{r.PodNum, !r.CreatedAt.IsZero()})
+			return p, nil
+		}
+	}
+	return nil, nil
+}
+
+// Record writes rows down before it returns: for what was just created.
+func (t *Table) Record(ctx context.Context, rows ...store.Routing) error {
+	if err := t.store.PutRoutings(ctx, rows); err != nil {
+		return fmt.Errorf("recording %d routings: %w", len(rows), err)
+	}
+	t.remember(rows)
+	return nil
+}
+
+// Claim records r unless the resource is known already, and reports whether it did. Of several callers who found the same
+// resource exactly one gets true.
+func (t *Table) Claim(ctx context.Context, r store.Routing) (bool, error) {
+	ok, err := t.store.ClaimRouting(ctx, r)
+	if err == nil && ok {
+		t.remember([]store.Routing{r})
+	}
+	return ok, err
+}
+
+// Learn takes down what an answer of a pod has shown, some time soon. It never blocks.
+func (t *Table) Learn(r store.Routing) {
+	u, err := uuid.Parse(r.TopID)
+	if err != nil {
+		return
+	}
+	if e, ok := t.cache.GetIfPresent(key{r.Type, u}); ok && e.podNum == r.PodNum && (e.created || r.CreatedAt.IsZero()) {
+		return
+	}
+	select {
+	case t.learned <- r:
+	default:
+	}
+}
+
+// Before returns an id of the pod, of that type and project, that stands at or before a place in a list ordered by
+// creation: a marker that the pod will understand. ok is false when none is known.
+func (t *Table) Before(ctx context.Context, p store.SeekPoint) (id string, ok bool, err error) {
+	return t.store.SeekRouting(ctx, p)
+}
+
+func (t *Table) remember(rows []store.Routing) {
+	for _, r := range rows {
+		if u, err := uuid.Parse(r.TopID); err == nil {
+			t.cache.Set(key{r.Type, u}, entry{r.PodNum, !r.CreatedAt.IsZero()})
+		}
+	}
+}
+
+// Run writes down what was learned, in batches, until ctx ends; then it writes the rest.
+func (t *Table) Run(ctx context.Context) error {
+	const batch, wait = 1000, 100 * time.Millisecond
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	var rows []store.Routing
+	for {
+		select {
+		case r := <-t.learned:
+			if rows = append(rows, r); len(rows) < batch {
+				continue
+			}
+		case <-timer.C:
+			timer.Reset(wait)
+		case <-ctx.Done():
+			t.flush(context.WithoutCancel(ctx), t.drain(rows))
+			return nil
+		}
+		t.flush(ctx, rows)
+		rows = rows[:0]
+	}
+}
+
+func (t *Table) drain(rows []store.Routing) []store.Routing {
+	for {
+		select {
+		case r := <-t.learned:
+			rows = append(rows, r)
+		default:
+			return rows
+		}
+	}
+}
+
+func (t *Table) flush(ctx context.Context, rows []store.Routing) {
+	if len(rows) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := t.Record(ctx, rows...); err != nil {
+		t.log.Warn("routings that lists showed are not kept; they will be learned again", "error", err)
+	}
+}
+
+// ParseTime reads the creation times of Nova ("2026-11-22T06:40:01Z"), Cinder ("2026-11-22T06:40:01.123456", UTC) and
+// Neutron; zero for anything else.
+func ParseTime(s string) time.Time {
+	if s != "" && !strings.HasSuffix(s, "Z") {
+		s += "Z"
+	}
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
