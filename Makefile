@@ -1,0 +1,71 @@
+# Everything that is done to this project. `make` alone explains the targets.
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X github.com/tricircle/tricircle/internal/cli.Version=$(VERSION)
+# The race detector needs a C compiler; without one the same tests run without it.
+RACE    := $(if $(shell command -v gcc),-race)
+# A pipe fails if any part of it does.
+SHELL       := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+PODS    ?= 3
+SERVERS ?= 12
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test race bench check lint tidy acceptance testbed-up testbed-down testbed-reset fmt clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## bin/tricircle, static, with its version
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/tricircle ./cmd/tricircle
+
+demo: build ## the top over simulated pods; PODS=3 SERVERS=12
+	bin/tricircle demo --pods $(PODS) --servers $(SERVERS)
+
+test: bin/summary ## all tests that need nothing but Go
+	go test -json ./... | bin/summary
+
+race: bin/summary ## the same with the race detector, if gcc is there
+	go test $(RACE) -json ./... | bin/summary
+
+bench: ## all benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+check: lint tidy race ## what must hold before a commit: formatting, linters, modules, tests
+
+lint: bin/staticcheck
+	@files=$$(gofmt -l .); test -z "$$files" || { echo "gofmt: $$files"; exit 1; }
+	go vet ./...
+	go vet -tags acceptance ./test/acceptance
+	bin/staticcheck ./...
+	bin/staticcheck -tags acceptance ./test/acceptance
+
+tidy:
+	go mod tidy -diff
+	go mod verify
+
+bin/summary: $(wildcard test/summary/*.go)
+	go build -o $@ ./test/summary
+
+# Tools have a module of their own, so that what they need stays out of ours.
+bin/staticcheck: tools/go.mod tools/go.sum
+	go -C tools build -o ../$@ honnef.co/go/tools/cmd/staticcheck
+
+acceptance: build bin/summary testbed-up ## scenarios on real OpenStack pods: Debian 12, as root
+	testbed/top down
+	go test -tags acceptance -count 1 -timeout 20m -json ./test/acceptance | bin/summary -v
+
+testbed-up: ## two real OpenStack pods on this machine: Debian 12, as root; see testbed/README.md
+	testbed/testbed up
+
+testbed-down: ## stops them; their data stays
+	testbed/testbed down
+
+testbed-reset: ## stops them and forgets their data
+	testbed/testbed reset
+
+fmt: ## gofmt, in place
+	gofmt -w .
+
+clean: ## what was built
+	rm -rf bin
