@@ -34,7 +34,12 @@ func (c *Call) execute() error {
 	case Unsupported:
 		return c.Service.Removed(c.Route)
 	}
-	return fault.NotImplemented("%s %s is not served through the top yet (%s). Ask the pod itself.",
+	return c.notServed()
+}
+
+// notServed is for rows of the table that the engine does not execute.
+func (c *Call) notServed() error {
+	return fault.NotImplemented("%s %s is not served through the top (%s). Ask the pod itself.",
 		c.R.Method, c.Route.Path, c.Route.Class)
 }
 
@@ -71,26 +76,36 @@ func (c *Call) byID() error {
 	return c.Forward(p, c.Body)
 }
 
-// byRef sends a create to the pod of what its body refers to, and records what is born there.
+// byRef sends a call to the pod of what its path and body refer to, which must agree, and records what is born there.
 func (c *Call) byRef() error {
+	if c.Route.Type == 0 && len(c.Route.Refs) == 0 {
+		return c.notServed()
+	}
+	pl := c.NewPlacement()
+	if c.Route.Type != 0 {
+		if err := pl.BindTo(c.Route.Type, c.Params.Get(c.Route.IDParam)); err != nil {
+			return err
+		}
+	}
 	for _, ref := range c.Route.Refs {
 		id, ok := jsonx.String(c.Body, ref.Path...)
 		if !ok {
 			continue
 		}
-		p, err := c.PodOf(ref.Type, id)
-		if err != nil {
+		if err := pl.BindTo(ref.Type, id); err != nil {
 			return err
 		}
-		a, err := c.Do(c.Context(), p, Request{Method: c.R.Method, Path: c.Path, Query: c.R.URL.RawQuery, Body: c.Body})
-		if err != nil {
-			return err
-		}
-		c.recordBirth(c.Context(), p, a)
-		return c.Reply(p, a)
 	}
-	// Without the reference the request is invalid, and any pod says so best.
-	return c.AnyPod()
+	p := pl.Bound()
+	if p == nil {
+		return c.AnyPod() // without the reference the request is invalid, and any pod says so best
+	}
+	a, err := c.Do(c.Context(), p, Request{Method: c.R.Method, Path: c.Path, Query: c.R.URL.RawQuery, Body: c.Body})
+	if err != nil {
+		return err
+	}
+	c.recordBirth(c.Context(), p, a)
+	return c.Reply(p, a)
 }
 
 // recordBirth keeps the routing of a resource that an answer shows to have been created.

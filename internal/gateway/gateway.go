@@ -10,6 +10,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -78,11 +79,17 @@ type Gateway struct {
 	api     http.Handler // what is below the version prefix, behind authentication
 }
 
-// New makes the gateway of o.Service. Wrap it in httpx middleware for request ids, logs and limits.
-func New(o Options) *Gateway {
+// New makes the gateway of o.Service. Wrap it in httpx.Chain for request ids, logs and limits. It fails when the table names
+// a special handler that the service does not have.
+func New(o Options) (*Gateway, error) {
+	for r := range o.Service.Table.All() {
+		if r.Handler != "" && o.Service.Special[r.Handler] == nil {
+			return nil, fmt.Errorf("route %q names no handler of its service: %q", r, r.Handler)
+		}
+	}
 	g := &Gateway{Options: o, creates: inflight{busy: map[string]int{}, idle: map[string]chan struct{}{}}}
 	g.api = identity.Middleware(o.Validator, o.Service.Style, o.KeystoneURI, o.Log)(http.HandlerFunc(g.serveAPI))
-	return g
+	return g, nil
 }
 
 // Call is one request on its way through the engine. It belongs to one goroutine.

@@ -265,7 +265,7 @@ var current = map[string]gateway.Route{
 	"GET    /qos-specs/{id}/disassociate_all": {Class: owned, Note: "a GET with effects: never repeated"},
 
 	// Limits and quotas.
-	"GET    /limits":                      {Class: sum, Note: "maxima are the top's, usage is the sum"},
+	"GET    /limits":                      {Class: sum, Handler: "anyPod", Note: "those of one pod, until the top owns quotas"},
 	"GET    /os-quota-class-sets/{id}":    {Class: owned},
 	"PUT    /os-quota-class-sets/{id}":    {Class: owned},
 	"DELETE /os-quota-sets/{id}":          {Class: owned},

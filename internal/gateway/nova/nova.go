@@ -38,8 +38,10 @@ func Service(public func(*http.Request) string, ceiling func() microversion.Vers
 			"unshelve": unshelve,
 		},
 		Lists: map[string]*gateway.Collection{
-			"/servers":        servers(summary),
-			"/servers/detail": servers(nil),
+			"/servers":                servers(summary),
+			"/servers/detail":         servers(nil),
+			"/os-volumes_boot":        servers(summary),
+			"/os-volumes_boot/detail": servers(nil),
 		},
 		Missing:        missing,
 		Removed:        removed,

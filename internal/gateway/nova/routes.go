@@ -195,7 +195,7 @@ var current = map[string]gateway.Route{
 	"GET    /os-availability-zone/detail": {Class: admin, Note: "hosts qualified"},
 
 	// Limits, quotas and usage.
-	"GET    /limits":                           {Class: sum, Note: "maxima are the top's, usage is the sum"},
+	"GET    /limits":                           {Class: sum, Handler: "anyPod", Note: "those of one pod, until the top owns quotas"},
 	"GET    /os-instance_usage_audit_log":      {Class: sum},
 	"GET    /os-instance_usage_audit_log/{id}": {Class: sum, Note: "id is a quoted time stamp"},
 	"GET    /os-quota-class-sets/{id}":         {Class: owned},
@@ -203,7 +203,7 @@ var current = map[string]gateway.Route{
 	"GET    /os-quota-sets/{id}":               {Class: owned},
 	"PUT    /os-quota-sets/{id}":               {Class: owned, Note: "without force not below the usage of all pods"},
 	"DELETE /os-quota-sets/{id}":               {Class: owned},
-	"GET    /os-quota-sets/{id}/detail":        {Class: sum, Note: "limits are the top's, in_use is the sum"},
+	"GET    /os-quota-sets/{id}/detail":        {Class: sum, Handler: "anyPod", Note: "those of one pod, until the top owns quotas"},
 	"GET    /os-quota-sets/{id}/defaults":      {Class: owned},
 	"GET    /os-simple-tenant-usage":           {Class: sum, Note: "pods in fixed order; 503 when one is down: it is for bills"},
 	"GET    /os-simple-tenant-usage/{id}":      {Class: sum},
