@@ -17,7 +17,7 @@ var ErrNotFound = errors.New("not found")
 
 // ConflictError is returned when a write would break a uniqueness rule.
 type ConflictError struct {
-	Field string // the column that clashes, in the words of the Admin API: "region_name", "az_name", "pod_az_name"
+	Field string // what clashes, in the words of the Admin API: "pod_id", "region_name", "az_name", "pod_az_name"
 	Value string
 }
 
@@ -60,12 +60,15 @@ func (p *Pod) IsTop() bool { return len(p.Zones) == 0 }
 type Pods interface {
 	// ListPods returns all pods ordered by Num.
 	ListPods(ctx context.Context) ([]Pod, error)
-	// CreatePod stores p and returns it with its Num. It fails with a *ConflictError for "region_name" (taken),
-	// or for "az_name" when p is the top and another top exists.
+	// CreatePod stores p and returns it with Num, CreatedAt and UpdatedAt, which are the store's. It fails with a
+	// *ConflictError for "pod_id" or "region_name" (taken), for "az_name" when p is the top and another top exists, and
+	// for "az_name" or "pod_az_name" when two zones of p share it.
 	CreatePod(ctx context.Context, p Pod) (Pod, error)
-	// UpdatePod replaces everything but Num, ID and CreatedAt of the pod with p.ID.
+	// UpdatePod replaces everything but Num, ID and CreatedAt of the pod with p.ID; UpdatedAt is the store's. It fails
+	// like CreatePod, and with ErrNotFound.
 	UpdatePod(ctx context.Context, p Pod) error
-	// DeletePod forgets the pod. Its routings are left to PurgeRoutings; until then look-ups must ignore their PodNum.
+	// DeletePod forgets the pod, or fails with ErrNotFound. Its routings are left to PurgeRoutings; until then they are
+	// still returned, and callers must ignore those whose PodNum is no pod's.
 	DeletePod(ctx context.Context, id string) error
 }
 
@@ -110,7 +113,8 @@ type Routings interface {
 	LookupRouting(ctx context.Context, t ResourceType, topID string) ([]Routing, error)
 	// PutRoutings inserts rows, or fills in project, bottom id and creation time of rows that are there already
 	// (same type, top id and pod); a "" or zero value in the argument leaves the stored one. ID and UpdatedAt are
-	// the store's. One transaction, a bounded number of statements however many rows.
+	// the store's; a row that learns nothing new keeps its UpdatedAt. Ids that are not UUIDs are refused. One
+	// transaction, a bounded number of statements however many rows.
 	PutRoutings(ctx context.Context, rows []Routing) error
 	// ClaimRouting inserts r unless the resource already has a routing in that pod, and reports whether it did.
 	// Of several concurrent claims exactly one succeeds.
