@@ -1,0 +1,151 @@
+package sqlstore
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+)
+
+// dialect is what differs between the engines.
+type dialect struct {
+	name      string // also the folder of its migrations
+	goose     goose.Dialect
+	isolation sql.IsolationLevel // of write transactions: reads see one snapshot, and lost updates are errors
+	numbered  bool               // placeholders are $1, $2, ... rather than ?
+	// routingRows and textRows are SELECTs that turn one argument, a JSON array, into rows. So a statement over any
+	// number of rows has a constant text and few arguments. Their columns: those of routingRow; "value".
+	routingRows, textRows string
+	// uuid makes an argument of an id.
+	uuid func(uuid.UUID) any
+	// retryable says of an error of a transaction that running it once more may well succeed.
+	retryable func(error) bool
+}
+
+var sqliteDialect = dialect{
+	name:      "sqlite",
+	goose:     goose.DialectSQLite3,
+	isolation: sql.LevelDefault, // BEGIN IMMEDIATE, see sqliteDSN: writers run one after the other
+	routingRows: `
+		SELECT value ->> 'type' AS type, unhex(value ->> 'top_id', '-') AS top_id,
+		       unhex(value ->> 'bottom_id', '-') AS bottom_id, value ->> 'pod_num' AS pod_num,
+		       value ->> 'project' AS project, value ->> 'created_at' AS created_at
+		FROM json_each(?)`,
+	textRows: `SELECT value FROM json_each(?)`,
+	uuid:     func(id uuid.UUID) any { return id[:] },
+	retryable: func(err error) bool {
+		// The low byte of an extended result code is the primary one: https://www.sqlite.org/rescode.html
+		const busy, locked = 5, 6
+		var e *sqlite.Error
+		return errors.As(err, &e) && (e.Code()&0xff == busy || e.Code()&0xff == locked)
+	},
+}
+
+var postgresDialect = dialect{
+	name:      "postgres",
+	goose:     goose.DialectPostgres,
+	isolation: sql.LevelRepeatableRead,
+	numbered:  true,
+	routingRows: `
+		SELECT type, top_id, bottom_id, pod_num, project, created_at
+		FROM json_to_recordset(CAST(? AS json)) AS batch(
+			type smallint, top_id uuid, bottom_id uuid, pod_num smallint, project text, created_at bigint)`,
+	textRows: `SELECT value FROM json_array_elements_text(CAST(? AS json))`,
+	uuid:     func(id uuid.UUID) any { return id.String() },
+	retryable: func(err error) bool {
+		// A unique violation too: what clashed was committed after our snapshot, so the next run sees it and says
+		// properly what is wrong.
+		const serializationFailure, deadlockDetected, uniqueViolation = "40001", "40P01", "23505"
+		var e *pgconn.PgError
+		return errors.As(err, &e) &&
+			(e.Code == serializationFailure || e.Code == deadlockDetected || e.Code == uniqueViolation)
+	},
+}
+
+// bind gives a statement the placeholders of the dialect. No statement of ours has a ? that is not a placeholder.
+func (d *dialect) bind(text string) string {
+	if !d.numbered {
+		return text
+	}
+	var b strings.Builder
+	for n := 1; ; n++ {
+		before, after, found := strings.Cut(text, "?")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		b.WriteString("$" + strconv.Itoa(n))
+		text = after
+	}
+}
+
+// connect makes the handles for a database URL. It never puts the URL into an error: it may hold a password.
+func connect(rawURL string) (d *dialect, read, write *sql.DB, err error) {
+	scheme, rest, _ := strings.Cut(rawURL, "://")
+	switch scheme {
+	case "sqlite":
+		read, write, err = connectSQLite(rest)
+		return &sqliteDialect, read, write, err
+	case "postgres", "postgresql":
+		db, err := connectPostgres(rawURL)
+		return &postgresDialect, db, db, err
+	default:
+		return nil, nil, nil, errors.New("database URL must begin with sqlite://, postgresql:// or postgres://")
+	}
+}
+
+const (
+	sqliteReaders     = 8 // more do not help: a reader is bound by the processor
+	postgresConns     = 32
+	postgresIdleAfter = 5 * time.Minute
+)
+
+// connectSQLite makes two handles: one with the one connection that writes, so that writers queue up in Go rather than
+// poll for the file lock, and one for readers, whom the write-ahead log lets go on meanwhile.
+func connectSQLite(path string) (read, write *sql.DB, err error) {
+	if path == "" {
+		return nil, nil, errors.New("database URL sqlite:// lacks the path of a file")
+	}
+	if write, err = sql.Open("sqlite", sqliteDSN(path, "_txlock=immediate")); err != nil {
+		return nil, nil, fmt.Errorf("open SQLite database %s: %w", path, err)
+	}
+	write.SetMaxOpenConns(1)
+	if path == ":memory:" { // every connection would be a database of its own
+		return write, write, nil
+	}
+	if read, err = sql.Open("sqlite", sqliteDSN(path, "_pragma=query_only(1)")); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("open SQLite database %s: %w", path, err), write.Close())
+	}
+	read.SetMaxOpenConns(sqliteReaders)
+	read.SetMaxIdleConns(sqliteReaders)
+	return read, write, nil
+}
+
+// sqliteDSN carries the pragmas, for they must hold on every connection of a pool.
+func sqliteDSN(path, last string) string {
+	u := url.URL{Path: path}
+	return "file:" + u.EscapedPath() + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)" +
+		"&_pragma=synchronous(NORMAL)&_pragma=foreign_keys(1)&" + last
+}
+
+func connectPostgres(rawURL string) (*sql.DB, error) {
+	config, err := pgx.ParseConfig(rawURL)
+	if err != nil {
+		return nil, fmt.Errorf("database URL: %w", err) // pgx masks the password
+	}
+	db := stdlib.OpenDB(*config)
+	db.SetMaxOpenConns(postgresConns)
+	db.SetMaxIdleConns(postgresConns) // by default database/sql keeps two and opens the others anew each time
+	db.SetConnMaxIdleTime(postgresIdleAfter)
+	return db, nil
+}
