@@ -70,7 +70,7 @@ func openMigrated(t testing.TB, e engine) *Store {
 	return s
 }
 
-func TestStore(t *testing.T) {
+func TestStore_EveryEngine_Conforms(t *testing.T) {
 	for _, e := range []engine{sqliteFile, sqliteMemory, postgreSQL} {
 		t.Run(e.name, func(t *testing.T) {
 			storetest.Run(t, func(t *testing.T) store.Store { return openMigrated(t, e) })
