@@ -1,0 +1,383 @@
+package simcloud
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/md5"
+	"crypto/sha512"
+	"encoding/hex"
+	"html"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tricircle/tricircle/internal/fault"
+)
+
+// glance is the image service of all pods.
+type glance struct {
+	cloud *Cloud
+
+	mu     sync.RWMutex
+	images map[string]*image
+}
+
+type image struct {
+	ID              string
+	Name            *string
+	Status          string
+	Visibility      string
+	Owner           string
+	ContainerFormat *string
+	DiskFormat      *string
+	MinDisk, MinRAM int
+	Protected       bool
+	Hidden          bool
+	Tags            []string
+	properties      map[string]string
+	created         time.Time
+	updated         time.Time
+	data            []byte
+}
+
+func newGlance(c *Cloud) *glance {
+	g := &glance{cloud: c, images: map[string]*image{}}
+	now := c.opts.Now().UTC()
+	owner := stableHex("project admin")
+	for i, name := range []string{"cirros", "cirros-alt"} {
+		raw, bare := "raw", "bare"
+		g.images[stableUUID("image "+name)] = &image{
+			ID: stableUUID("image " + name), Name: &name, Status: "active", Visibility: "public", Owner: owner,
+			ContainerFormat: &bare, DiskFormat: &raw, created: now, updated: now,
+			data: bytes.Repeat([]byte(name), 1024*(i+1)),
+		}
+	}
+	return g
+}
+
+var glanceRoutes = newRouter([]route[*glance]{
+	{"GET", "images", 0, 0, (*glance).list},
+	{"POST", "images", 0, 0, (*glance).create},
+	{"GET", "images/{}", 0, 0, (*glance).show},
+	{"PATCH", "images/{}", 0, 0, (*glance).update},
+	{"DELETE", "images/{}", 0, 0, (*glance).delete},
+	{"PUT", "images/{}/file", 0, 0, (*glance).upload},
+	{"GET", "images/{}/file", 0, 0, (*glance).download},
+	{"GET", "images/{}/members", 0, 0, (*glance).members},
+	{"PUT", "images/{}/tags/{}", 0, 0, (*glance).addTag},
+	{"DELETE", "images/{}/tags/{}", 0, 0, (*glance).deleteTag},
+	{"GET", "schemas/{}", 0, 0, (*glance).schema},
+	{"GET", "info/import", 0, 0, (*glance).importInfo},
+})
+
+func (g *glance) serve(w http.ResponseWriter, r *http.Request) {
+	c := g.cloud.newCall(w, r)
+	defer c.release()
+	c.prefix = "http://" + r.Host
+	path := strings.Trim(r.URL.Path, "/")
+	if path == "" || path == "versions" {
+		g.versions(c, path)
+		return
+	}
+	w.Header().Set("X-Openstack-Request-Id", c.requestID)
+	if c.tok = g.cloud.keystone.validate(r.Header.Get("X-Auth-Token")); c.tok == nil {
+		w.Header().Set("WWW-Authenticate", `Keystone uri="`+g.cloud.AuthURL()+`"`)
+		c.htmlError(fault.New(http.StatusUnauthorized, "This server could not verify that you are authorized to access "+
+			"the document you requested. Either you supplied the wrong credentials (e.g., bad password), or your browser "+
+			"does not understand how to supply the credentials required."))
+		return
+	}
+	version, rest, _ := strings.Cut(path, "/")
+	rt := glanceRoutes.find(r.Method, rest, &c.arg)
+	if !strings.HasPrefix(version, "v2") || rt == nil {
+		c.htmlError(fault.NotFound("The resource could not be found."))
+		return
+	}
+	if err := g.locked(c, rt); err != nil {
+		c.htmlError(err)
+		return
+	}
+	c.send()
+}
+
+// locked runs a handler. Data is read before the lock is taken, so that a slow upload keeps nobody waiting.
+func (g *glance) locked(c *call, rt *route[*glance]) error {
+	if c.r.Method == http.MethodGet {
+		g.mu.RLock()
+		defer g.mu.RUnlock()
+		return rt.serve(g, c)
+	}
+	body, err := io.ReadAll(c.r.Body)
+	if err != nil {
+		return fault.BadRequest("The request body could not be read.")
+	}
+	c.r.Body = io.NopCloser(bytes.NewReader(body))
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return rt.serve(g, c)
+}
+
+// htmlError answers in the form that webob gives to Glance's errors.
+func (c *call) htmlError(err error) {
+	e := fault.From(err)
+	title := strconv.Itoa(e.Status) + " " + http.StatusText(e.Status)
+	c.w.Header().Set("Content-Type", "text/html; charset=UTF-8")
+	c.status = e.Status
+	*c.body = append((*c.body)[:0], "<html>\n <head>\n  <title>"+title+"</title>\n </head>\n <body>\n  <h1>"+title+
+		"</h1>\n  "+html.EscapeString(e.Message)+"<br /><br />\n\n\n\n </body>\n</html>"...)
+	c.send()
+}
+
+// versions lists what Zed has with several stores, newest first.
+func (g *glance) versions(c *call, path string) {
+	d := c.body
+	if path == "" {
+		c.status = http.StatusMultipleChoices
+	}
+	d.obj()
+	d.arr("versions")
+	for _, v := range []int{15, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0} {
+		status := "SUPPORTED"
+		if v == 15 {
+			status = "CURRENT"
+		}
+		d.obj()
+		d.str("id", "v2."+strconv.Itoa(v))
+		d.str("status", status)
+		d.arr("links")
+		d.link("self", c.prefix, "/v2/")
+		d.endArr()
+		d.endObj()
+	}
+	d.endArr()
+	d.endObj()
+	c.send()
+}
+
+func (i *image) visible(t *token) bool {
+	return i.Visibility == "public" || i.Visibility == "community" || i.Owner == t.projectID() || t.admin()
+}
+
+// find returns an image that the caller may see.
+func (g *glance) find(c *call, id string) (*image, error) {
+	i := g.images[id]
+	if i == nil || !i.visible(c.tok) {
+		return nil, fault.NotFound("No image found with ID %s", id)
+	}
+	return i, nil
+}
+
+// usable tells Nova and Cinder whether the caller may boot from an image.
+func (g *glance) usable(t *token, id string) bool {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	i := g.images[id]
+	return i != nil && i.visible(t) && i.Status == "active"
+}
+
+// snapshot stores an image that Nova or Cinder made, and returns its id.
+func (g *glance) snapshot(t *token, name string, properties map[string]string) string {
+	raw, bare := "raw", "bare"
+	now := g.cloud.opts.Now().UTC()
+	i := &image{
+		ID: g.cloud.opts.NewID(), Name: &name, Status: "active", Visibility: "private", Owner: t.projectID(),
+		ContainerFormat: &bare, DiskFormat: &raw, created: now, updated: now, properties: properties,
+		data: []byte("snapshot of " + name),
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.images[i.ID] = i
+	return i.ID
+}
+
+func (g *glance) show(c *call) error {
+	i, err := g.find(c, c.arg[0])
+	if err != nil {
+		return err
+	}
+	i.render(c.body)
+	return nil
+}
+
+func (i *image) render(d *doc) {
+	d.obj()
+	for k, v := range i.properties {
+		d.str(k, v)
+	}
+	d.any("name", i.Name)
+	d.any("disk_format", i.DiskFormat)
+	d.any("container_format", i.ContainerFormat)
+	d.str("visibility", i.Visibility)
+	if i.data == nil {
+		d.null("size")
+		d.null("virtual_size")
+	} else {
+		d.num("size", len(i.data))
+		d.num("virtual_size", len(i.data))
+	}
+	d.str("status", i.Status)
+	if i.data == nil {
+		d.null("checksum")
+		d.null("os_hash_algo")
+		d.null("os_hash_value")
+	} else {
+		sum, hash := md5.Sum(i.data), sha512.Sum512(i.data)
+		d.str("checksum", hex.EncodeToString(sum[:]))
+		d.str("os_hash_algo", "sha512")
+		d.str("os_hash_value", hex.EncodeToString(hash[:]))
+	}
+	d.yes("protected", i.Protected)
+	d.num("min_ram", i.MinRAM)
+	d.num("min_disk", i.MinDisk)
+	d.str("owner", i.Owner)
+	d.yes("os_hidden", i.Hidden)
+	d.str("id", i.ID)
+	d.time("created_at", i.created, zulu)
+	d.time("updated_at", i.updated, zulu)
+	d.strs("tags", i.Tags)
+	d.str("self", "/v2/images/"+i.ID)
+	d.str("file", "/v2/images/"+i.ID+"/file")
+	d.str("schema", "/v2/schemas/image")
+	if i.data != nil {
+		d.str("stores", "file")
+	}
+	d.endObj()
+}
+
+func (i *image) matches(c *call) bool {
+	for name, values := range c.query {
+		switch name {
+		case "limit", "marker", "sort", "sort_key", "sort_dir", "member_status":
+			continue
+		case "visibility":
+			if values[0] == "all" {
+				continue
+			}
+		case "tag":
+			if slices.ContainsFunc(values, func(t string) bool { return !slices.Contains(i.Tags, t) }) {
+				return false
+			}
+			continue
+		}
+		got, ok := i.field(name)
+		want, many := strings.CutPrefix(values[0], "in:")
+		if !ok || many && !slices.Contains(strings.Split(want, ","), got) || !many && got != want {
+			return false
+		}
+	}
+	return !i.Hidden || c.query.Has("os_hidden")
+}
+
+// field is an attribute as filters and sort keys see it.
+func (i *image) field(name string) (string, bool) {
+	deref := func(s *string) string {
+		if s == nil {
+			return ""
+		}
+		return *s
+	}
+	switch name {
+	case "id":
+		return i.ID, true
+	case "name":
+		return deref(i.Name), true
+	case "status":
+		return i.Status, true
+	case "visibility":
+		return i.Visibility, true
+	case "owner":
+		return i.Owner, true
+	case "container_format":
+		return deref(i.ContainerFormat), true
+	case "disk_format":
+		return deref(i.DiskFormat), true
+	case "protected":
+		return strconv.FormatBool(i.Protected), true
+	case "os_hidden":
+		return strconv.FormatBool(i.Hidden), true
+	case "size":
+		return strconv.Itoa(len(i.data)), true
+	case "created_at":
+		return i.created.Format(micro), true
+	case "updated_at":
+		return i.updated.Format(micro), true
+	}
+	v, ok := i.properties[name]
+	return v, ok
+}
+
+func (g *glance) list(c *call) error {
+	limit, err := imageLimit(c)
+	if err != nil {
+		return err
+	}
+	var all []*image
+	for _, i := range g.images {
+		if i.visible(c.tok) && (i.Visibility != "community" || c.query.Get("visibility") != "") && i.matches(c) {
+			all = append(all, i)
+		}
+	}
+	sortImages(c, all)
+	if marker := c.query.Get("marker"); marker != "" {
+		at := slices.IndexFunc(all, func(i *image) bool { return i.ID == marker })
+		if at < 0 {
+			return fault.BadRequest("Marker image %s not found.", marker)
+		}
+		all = all[at+1:]
+	}
+	page := all[:min(limit, len(all))]
+	d := c.body
+	d.obj()
+	d.arr("images")
+	for _, i := range page {
+		i.render(d)
+	}
+	d.endArr()
+	query := c.r.URL.Query()
+	if len(page) > 0 && len(page) == limit {
+		query.Set("marker", page[len(page)-1].ID)
+		d.str("next", "/v2/images?"+query.Encode())
+	}
+	query.Del("marker")
+	firstPage := "/v2/images"
+	if len(query) > 0 {
+		firstPage += "?" + query.Encode()
+	}
+	d.str("first", firstPage)
+	d.str("schema", "/v2/schemas/images")
+	d.endObj()
+	return nil
+}
+
+// imageLimit applies Glance's limit_param_default and api_limit_max.
+func imageLimit(c *call) (int, error) {
+	if !c.query.Has("limit") {
+		return 25, nil
+	}
+	limit, err := strconv.Atoi(c.query.Get("limit"))
+	if err != nil || limit < 0 {
+		return 0, fault.BadRequest("limit param must be a positive integer")
+	}
+	return min(limit, 1000), nil
+}
+
+func sortImages(c *call, all []*image) {
+	key, dir := cmp.Or(c.query.Get("sort_key"), "created_at"), cmp.Or(c.query.Get("sort_dir"), "desc")
+	if s := c.query.Get("sort"); s != "" {
+		s, _, _ = strings.Cut(s, ",")
+		key, dir, _ = strings.Cut(s, ":")
+	}
+	slices.SortFunc(all, func(a, b *image) int {
+		va, _ := a.field(key)
+		vb, _ := b.field(key)
+		order := cmp.Or(cmp.Compare(va, vb), cmp.Compare(a.ID, b.ID))
+		if dir == "asc" {
+			return order
+		}
+		return -order
+	})
+}
