@@ -11,11 +11,10 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tricircle/tricircle/internal/fault"
+	"github.com/tricircle/tricircle/internal/jsonx"
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/routing"
 	"github.com/tricircle/tricircle/internal/store"
-
-	"github.com/tricircle/tricircle/internal/jsonx"
 )
 
 // cursorParam carries a cursor in our own next links. It is ours to take off again: no service and no pod sees it.
@@ -124,7 +123,7 @@ func (m *merger) seekMarker() error {
 		}
 		id, ok, err := m.Routing.Before(m.ctx, m.seekPoint(s.pod, mark))
 		if err != nil {
-			return err
+			m.Log.WarnContext(m.ctx, "the routing table cannot be read; the marker's place is searched", "error", err)
 		}
 		if ok {
 			s.begin(id)

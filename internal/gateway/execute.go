@@ -137,12 +137,15 @@ func (c *Call) AnyPod() error {
 	return failure
 }
 
-// Eligible returns the pods that take new work, in order of registration, those that are known to be down last.
+// Eligible returns the pods that take new work and speak the request's microversion, in order of registration, those that
+// are known to be down last.
 func (c *Call) Eligible() []*pod.Pod {
 	var up, down []*pod.Pod
 	for _, p := range c.Pods.Serving() {
-		switch _, has := p.Endpoint(c.Service.Pod); {
-		case !has || !p.Accepts():
+		_, has := p.Endpoint(c.Service.Pod)
+		newest := p.Versions(c.Service.Pod).Max
+		switch {
+		case !has, !p.Accepts(), !newest.IsZero() && newest.Less(c.Version):
 		case p.Health().Status == pod.HealthDown || p.CircuitOpen(c.Service.Pod):
 			down = append(down, p)
 		default:

@@ -89,8 +89,8 @@ func (c *Call) build(ctx context.Context, p *pod.Pod, r Request) (*http.Request,
 		return nil, fault.BadRequest("Malformed request URL")
 	}
 	req.Header = c.R.Header.Clone()
-	for _, name := range notForwarded {
-		req.Header.Del(name)
+	for _, name := range slices.Concat(notForwarded, strings.Split(req.Header.Get("Connection"), ",")) {
+		req.Header.Del(strings.TrimSpace(name))
 	}
 	if r.Version.IsZero() {
 		r.Version = c.Version

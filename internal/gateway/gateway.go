@@ -170,7 +170,7 @@ func (g *Gateway) serve(c *Call) (err error) {
 // segment is a project is told by its look, as the services' route requirements do ("[0-9a-f-]+").
 func (c *Call) splitProject() error {
 	first, rest, more := strings.Cut(strings.TrimPrefix(c.Path, "/"), "/")
-	if first != c.Caller.ProjectID && (!looksLikeProject(first) || first == "") {
+	if first == "" || first != c.Caller.ProjectID && !looksLikeProject(first) {
 		return nil
 	}
 	if first != c.Caller.ProjectID {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tricircle/tricircle/internal/fault"
 	"github.com/tricircle/tricircle/internal/jsonx"
@@ -172,7 +173,7 @@ func (m *merger) emit(s *stream) error {
 	m.rows++
 	m.last = s.head
 	m.Routing.Learn(store.Routing{Type: m.col.Type, TopID: s.head.id, BottomID: s.head.id, PodNum: s.pod.Num,
-		ProjectID: s.head.project, CreatedAt: s.head.created})
+		ProjectID: s.head.project, CreatedAt: s.head.created.Truncate(time.Second)})
 	return nil
 }
 

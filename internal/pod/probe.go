@@ -226,6 +226,9 @@ func (r *Registry) get(ctx context.Context, p *Pod, s Service, url string, into 
 	req.Header.Set("X-Auth-Token", token)
 	req.Header.Set("Accept", "application/json")
 	res, err := p.guards[s].transport.RoundTrip(req)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err()
+	}
 	if err != nil {
 		return errors.New(reason(err))
 	}

@@ -275,7 +275,7 @@ type listed struct {
 
 func (s *listed) routing(p *pod.Pod) store.Routing {
 	return store.Routing{Type: store.Server, TopID: s.ID, BottomID: s.ID, PodNum: p.Num, ProjectID: s.TenantID,
-		CreatedAt: routing.ParseTime(s.Created)}
+		CreatedAt: routing.ParseTime(s.Created)} // whole seconds, as Nova shows it
 }
 
 // created is Nova's answer to a create, without the password, which was lost with the reply.

@@ -1,0 +1,179 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/tricircle/tricircle/internal/config"
+	"github.com/tricircle/tricircle/internal/simcloud"
+	"github.com/tricircle/tricircle/internal/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// cloud is the top over simulated pods, as one process runs it.
+type cloud struct {
+	t      *testing.T
+	sim    *simcloud.Cloud
+	config *config.Config
+	top    *server
+}
+
+// newCloud starts n pods, and the top with all of them registered. set overrides the configuration.
+func newCloud(t *testing.T, n int, set ...string) *cloud {
+	t.Helper()
+	sim, err := simcloud.Start(simcloud.Options{Pods: n})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := sim.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	c := &cloud{t: t, sim: sim}
+	c.config, err = config.Load(config.Sources{Set: append([]string{
+		"database.connection=sqlite://" + filepath.Join(t.TempDir(), "top.db"),
+		"keystone.auth_url=" + sim.AuthURL(), "keystone.username=nova", "keystone.password=secret",
+		"admin-api.listen=127.0.0.1:0", "nova-gw.listen=127.0.0.1:0", "cinder-gw.listen=127.0.0.1:0", "ops.listen=127.0.0.1:0",
+		"pod.timeout=2s", "pod.list_timeout=1s", "pod.probe_interval=50ms", "DEFAULT.drain_timeout=2s",
+	}, set...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Migrate(t.Context(), c.config, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	c.start()
+	t.Cleanup(func() {
+		if err := c.top.shutdown(); err != nil {
+			t.Error(err)
+		}
+	})
+	for i := range n {
+		c.register(i)
+	}
+	return c
+}
+
+// start runs the top on the database that is there.
+func (c *cloud) start() {
+	c.t.Helper()
+	core, err := newCore(c.t.Context(), c.config, c.t.Output())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if c.top, err = core.start(c.t.Context(), nil); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *cloud) register(i int) {
+	c.t.Helper()
+	p := c.sim.Pod(i)
+	_, err := c.top.pods.Create(c.t.Context(), store.Pod{ID: c.top.newID(), RegionName: p.Region, State: store.PodEnabled,
+		Zones: []store.Zone{{Name: p.Zone, PodName: p.Zone}}})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// answer is what came back from a call.
+type answer struct {
+	*http.Response
+	body string
+}
+
+// call makes a request as a user of project demo to a role. path begins behind the version.
+func (c *cloud) call(role, method, path, body string, headers ...string) answer {
+	c.t.Helper()
+	base := "http://" + c.top.addresses[role].String() + map[string]string{config.RoleNovaGW: "/v2.1", config.RoleCinderGW: "/v3"}[role]
+	return c.send(method, base+path, body, append([]string{"X-Auth-Token", c.sim.Token("demo", "demo", time.Hour)}, headers...)...)
+}
+
+func (c *cloud) send(method, url, body string, headers ...string) answer {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	res, err := transport.RoundTrip(req)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	var buf bytes.Buffer
+	if _, err := io.Copy(&buf, res.Body); err != nil {
+		c.t.Fatal(err)
+	}
+	return answer{res, buf.String()}
+}
+
+// want fails the test unless the status is the one given.
+func (a answer) want(t *testing.T, status int) answer {
+	t.Helper()
+	if a.StatusCode != status {
+		t.Fatalf("%s %s: got %d %s, want %d", a.Request.Method, a.Request.URL, a.StatusCode, a.body, status)
+	}
+	return a
+}
+
+// get decodes the body and follows a path of members.
+func (a answer) get(t *testing.T, path ...string) any {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal([]byte(a.body), &v); err != nil {
+		t.Fatalf("%v: %s", err, a.body)
+	}
+	for _, name := range path {
+		m, ok := v.(map[string]any)
+		if !ok || m[name] == nil {
+			t.Fatalf("no %v in %s", path, a.body)
+		}
+		v = m[name]
+	}
+	return v
+}
+
+func (a answer) id(t *testing.T, member string) string {
+	t.Helper()
+	return a.get(t, member, "id").(string)
+}
+
+// boot makes a server in a zone and returns its id.
+func (c *cloud) boot(name, zone string) string {
+	c.t.Helper()
+	return c.call(config.RoleNovaGW, "POST", "/servers", c.bootBody(name, zone)).want(c.t, 202).id(c.t, "server")
+}
+
+func (c *cloud) bootBody(name, zone string) string {
+	c.t.Helper()
+	images := c.send("GET", c.sim.ImageURL()+"/v2/images", "", "X-Auth-Token", c.sim.Token("demo", "demo", time.Hour)).want(c.t, 200)
+	image := images.get(c.t, "images").([]any)[0].(map[string]any)["id"].(string)
+	return `{"server": {"name": "` + name + `", "imageRef": "` + image + `", "flavorRef": "1", "availability_zone": "` + zone + `"}}`
+}
+
+// names lists the names of all servers, in order.
+func (c *cloud) names(a answer, collection string) (names []string) {
+	c.t.Helper()
+	for _, row := range a.get(c.t, collection).([]any) {
+		names = append(names, row.(map[string]any)["name"].(string))
+	}
+	return names
+}

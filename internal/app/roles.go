@@ -1,0 +1,106 @@
+package app
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/tricircle/tricircle/internal/adminapi"
+	"github.com/tricircle/tricircle/internal/config"
+	"github.com/tricircle/tricircle/internal/fault"
+	"github.com/tricircle/tricircle/internal/gateway"
+	"github.com/tricircle/tricircle/internal/gateway/cinder"
+	"github.com/tricircle/tricircle/internal/gateway/nova"
+	"github.com/tricircle/tricircle/internal/httpx"
+	"github.com/tricircle/tricircle/internal/microversion"
+	"github.com/tricircle/tricircle/internal/pod"
+)
+
+// role is something that a process can serve. To add one is to add a row to roles.
+type role struct {
+	name    string
+	style   fault.Style
+	section func(*config.Config) *config.Listener
+	handler func(c *core, public publicURL) (http.Handler, error)
+}
+
+// publicURL returns the base URL at which a client reached a role.
+type publicURL = func(*http.Request) string
+
+var roles = []role{
+	{config.RoleAdminAPI, fault.Admin, func(c *config.Config) *config.Listener { return &c.AdminAPI }, (*core).adminAPI},
+	{config.RoleNovaGW, fault.Nova, func(c *config.Config) *config.Listener { return &c.NovaGW }, (*core).novaGateway},
+	{config.RoleCinderGW, fault.Cinder, func(c *config.Config) *config.Listener { return &c.CinderGW }, (*core).cinderGateway},
+}
+
+// Roles returns the names that a process can be told to serve, besides "all".
+func Roles() []string {
+	names := make([]string, len(roles))
+	for i, r := range roles {
+		names[i] = r.name
+	}
+	return names
+}
+
+// chosen returns the rows for names; none, or "all", means every role.
+func chosen(names []string) ([]role, error) {
+	var out []role
+	for _, name := range names {
+		if name == config.RoleAll {
+			return roles, nil
+		}
+		i := slices.IndexFunc(roles, func(r role) bool { return r.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("no role %q; there are: all, %s", name, strings.Join(Roles(), ", "))
+		}
+		out = append(out, roles[i])
+	}
+	if len(out) == 0 {
+		return roles, nil
+	}
+	return out, nil
+}
+
+func (c *core) adminAPI(public publicURL) (http.Handler, error) {
+	return adminapi.New(adminapi.Options{
+		Pods: c.pods, Routing: c.routing, Store: c.store, Validator: c.keystone, ServiceToken: c.keystone.ServiceToken,
+		KeystoneURI: c.keystoneURI(), NewID: c.newID, Public: public, Log: c.log,
+	}), nil
+}
+
+func (c *core) novaGateway(public publicURL) (http.Handler, error) {
+	return c.gateway(public, nova.Service, pod.Compute)
+}
+
+func (c *core) cinderGateway(public publicURL) (http.Handler, error) {
+	return c.gateway(public, cinder.Service, pod.Volume)
+}
+
+func (c *core) gateway(public publicURL, describe func(publicURL, func() microversion.Version) (*gateway.Service, error),
+	s pod.Service) (http.Handler, error) {
+	service, err := describe(public, func() microversion.Version { return c.pods.Snapshot().Ceiling(s) })
+	if err != nil {
+		return nil, err
+	}
+	return gateway.New(gateway.Options{
+		Service: service, Pods: c.pods, Routing: c.routing, Validator: c.keystone, KeystoneURI: c.keystoneURI(), Public: public,
+		ListTimeout: c.config.Pod.ListTimeout, FailPartial: c.config.List.Partial == "fail", Now: c.now, Log: c.log,
+	})
+}
+
+// serve wraps a role's handler into what all of them need.
+func (c *core) serve(r role) (http.Handler, error) {
+	section := r.section(c.config)
+	public := func(req *http.Request) string {
+		return httpx.Public(req, string(section.PublicEndpoint), c.config.Default.ProxyHeaders)
+	}
+	h, err := r.handler(c, public)
+	if err != nil {
+		return nil, fmt.Errorf("role %s: %w", r.name, err)
+	}
+	return httpx.Chain(h, httpx.ChainOptions{
+		Role: r.name, Style: r.style, MaxBody: c.config.Default.MaxBodySize, Logger: c.log, Metrics: c.metrics,
+		NewID: c.newRequestID, Now: c.now,
+	}), nil
+}
