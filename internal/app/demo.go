@@ -108,6 +108,8 @@ func (s *server) furnish(ctx context.Context, sim *simcloud.Cloud, o DemoOptions
 	err = southbound.RegisterCatalog(ctx, keystone, s.config.Default.RegionName, []southbound.CatalogEntry{
 		{Type: "compute", Name: "nova", URL: url(config.RoleNovaGW) + "/v2.1"},
 		{Type: "volumev3", Name: "cinderv3", URL: url(config.RoleCinderGW) + "/v3/$(project_id)s"},
+		// Clients insist on a network endpoint. Until the top has its own it is a pod's, as networks are.
+		{Type: "network", Name: "neutron", URL: sim.Pod(0).NetworkURL},
 		{Type: "multi-region-network-automation", Name: "tricircle", URL: url(config.RoleAdminAPI) + "/v1.0"},
 	}, func(string, ...any) {})
 	if err != nil {
@@ -157,7 +159,7 @@ func instruct(o DemoOptions, cfg *config.Config, took time.Duration) error {
 %d simulated pods behind one API, ready in %s. Try, in another terminal:
 
     export OS_CLIENT_CONFIG_FILE=%s OS_CLOUD=demo
-    openstack server create --image cirros --flavor m1.tiny --no-network --availability-zone az1 --wait one
+    openstack server create --image cirros --flavor m1.tiny --availability-zone az1 --wait one
     openstack volume create --size 1 --availability-zone az1 disk && openstack server add volume one disk
     openstack server list --long
 

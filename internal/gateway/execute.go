@@ -37,8 +37,12 @@ func (c *Call) execute() error {
 	return c.notServed()
 }
 
-// notServed is for rows of the table that the engine does not execute.
+// notServed is for rows of the table that the engine does not execute. Clients of users try some of the administrators' calls
+// first and go on by the 403, which they get here as they would in a pod.
 func (c *Call) notServed() error {
+	if c.Route.Class == AdminScopedPod && !c.Caller.IsAdmin() {
+		return fault.Forbidden("Policy doesn't allow %s %s to be performed.", c.R.Method, c.Route.Path)
+	}
 	return fault.NotImplemented("%s %s is not served through the top (%s). Ask the pod itself.",
 		c.R.Method, c.Route.Path, c.Route.Class)
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,64 +12,85 @@ import (
 	"github.com/tricircle/tricircle/internal/pod"
 )
 
-// zoneInfo is one zone as Nova and Cinder list it; Nova adds hosts, which is null for users.
+// zoneInfo is one zone as Nova and Cinder list it. Nova adds hosts: null for users, and for administrators, in the detailed
+// list, what runs where.
 type zoneInfo struct {
-	Name  string `json:"zoneName"`
-	State struct {
-		Available bool `json:"available"`
-	} `json:"zoneState"`
-	Hosts json.RawMessage `json:"hosts,omitempty"`
+	Name  string    `json:"zoneName"`
+	State zoneState `json:"zoneState"`
+	Hosts *hosts    `json:"hosts,omitempty"`
 }
 
-// ListZones answers the availability zone list: the zones of the top, each available when it is in any pod that serves it.
-// The zones of a pod that does not answer are there, and not available.
+type zoneState struct {
+	Available bool `json:"available"`
+}
+
+// hosts maps a host to what Nova says of its services. A nil map is null.
+type hosts map[string]json.RawMessage
+
+// ListZones answers the availability zone list, short or detailed: the zones of the top, each available when it is in any
+// pod that serves it, with the hosts of all of them. The zones of a pod that does not answer are there, and not available.
 func (c *Call) ListZones() error {
-	available := map[string]bool{}
+	pods := c.Pods.Serving()
+	answers := make([]*Answer, len(pods))
+	missing := c.Everywhere(pods, func(i int, p *pod.Pod) (err error) {
+		answers[i], err = c.Do(c.Context(), p, Request{Method: http.MethodGet, Path: c.Path})
+		return err
+	})
+	zones := map[string]*zoneInfo{}
 	for _, p := range c.Pods.All() {
 		for _, z := range p.Zones {
-			available[z.Name] = available[z.Name] || false
+			zones[z.Name] = &zoneInfo{Name: z.Name}
 		}
 	}
-	pods := c.Pods.Serving()
-	lists := make([][]zoneInfo, len(pods))
-	missing := c.Everywhere(pods, func(i int, p *pod.Pod) error {
-		a, err := c.Do(c.Context(), p, Request{Method: http.MethodGet, Path: c.Path})
-		if err != nil {
-			return err
-		}
-		var doc struct {
-			Info []zoneInfo `json:"availabilityZoneInfo"`
-		}
-		if err := json.Unmarshal(a.Body, &doc); err != nil || !a.OK() {
-			return badGateway(p, err, "does not list its availability zones")
-		}
-		lists[i] = doc.Info
-		return nil
-	})
-	var hosts json.RawMessage
-	for i, list := range lists {
-		for _, z := range list {
-			hosts = z.Hosts
-			if name := pods[i].TopZone(z.Name); z.State.Available {
-				available[name] = true
+	for i, p := range pods {
+		switch a := answers[i]; {
+		case a == nil:
+		case a.Status == http.StatusForbidden:
+			return c.Reply(p, a)
+		default:
+			if err := addZones(zones, p, a); err != nil {
+				missing = append(missing, p.Name())
 			}
 		}
 	}
 	if len(missing) > 0 {
 		c.W.Header().Set(missingHeader, strings.Join(missing, ", "))
 	}
-	return c.replyZones(available, hosts)
+	info := slices.SortedFunc(maps.Values(zones), func(a, b *zoneInfo) int { return strings.Compare(a.Name, b.Name) })
+	return c.WriteJSON(http.StatusOK, map[string]any{"availabilityZoneInfo": info})
 }
 
-func (c *Call) replyZones(available map[string]bool, hosts json.RawMessage) error {
-	var info []zoneInfo
-	for name, up := range available {
-		z := zoneInfo{Name: name, Hosts: hosts}
-		z.State.Available = up
-		info = append(info, z)
+// addZones merges what one pod says into zones.
+func addZones(zones map[string]*zoneInfo, p *pod.Pod, a *Answer) error {
+	var doc struct {
+		Info []zoneInfo `json:"availabilityZoneInfo"`
 	}
-	slices.SortFunc(info, func(a, b zoneInfo) int { return strings.Compare(a.Name, b.Name) })
-	return c.WriteJSON(http.StatusOK, map[string]any{"availabilityZoneInfo": info})
+	if err := json.Unmarshal(a.Body, &doc); err != nil || !a.OK() {
+		return badGateway(p, err, "does not list its availability zones")
+	}
+	showsHosts := bytes.Contains(a.Body, []byte(`"hosts"`))
+	for _, from := range doc.Info {
+		name := p.TopZone(from.Name)
+		z := zones[name]
+		if z == nil {
+			z = &zoneInfo{Name: name}
+			zones[name] = z
+		}
+		z.State.Available = z.State.Available || from.State.Available
+		if showsHosts && z.Hosts == nil {
+			z.Hosts = new(hosts)
+		}
+		if from.Hosts == nil {
+			continue
+		}
+		if *z.Hosts == nil {
+			*z.Hosts = hosts{}
+		}
+		for host, services := range *from.Hosts {
+			(*z.Hosts)[host+"."+p.Name()] = services
+		}
+	}
+	return nil
 }
 
 // TranslateZone puts a filter by zone into a pod's words; false when the pod does not serve the zone.

@@ -192,7 +192,7 @@ var current = map[string]gateway.Route{
 
 	// Availability zones.
 	"GET    /os-availability-zone":        {Class: merge, Handler: "zones", Note: "the zone map; available if any pod says so"},
-	"GET    /os-availability-zone/detail": {Class: admin, Note: "hosts qualified"},
+	"GET    /os-availability-zone/detail": {Class: admin, Handler: "zones", Note: "hosts qualified"},
 
 	// Limits, quotas and usage.
 	"GET    /limits":                           {Class: sum, Handler: "anyPod", Note: "those of one pod, until the top owns quotas"},

@@ -4,7 +4,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -116,6 +118,9 @@ func connectSQLite(path string) (read, write *sql.DB, err error) {
 	if path == "" {
 		return nil, nil, errors.New("database URL sqlite:// lacks the path of a file")
 	}
+	if err := removeOrphanLog(path); err != nil {
+		return nil, nil, err
+	}
 	if write, err = sql.Open("sqlite", sqliteDSN(path, "_txlock=immediate")); err != nil {
 		return nil, nil, fmt.Errorf("open SQLite database %s: %w", path, err)
 	}
@@ -129,6 +134,20 @@ func connectSQLite(path string) (read, write *sql.DB, err error) {
 	read.SetMaxOpenConns(sqliteReaders)
 	read.SetMaxIdleConns(sqliteReaders)
 	return read, write, nil
+}
+
+// removeOrphanLog removes the write-ahead log of a database whose file somebody has deleted, for to SQLite it would be the log
+// of the new one, and every statement fail with a disk I/O error.
+func removeOrphanLog(path string) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, suffix := range []string{"-wal", "-shm"} {
+		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove what is left of a deleted database: %w", err)
+		}
+	}
+	return nil
 }
 
 // sqliteDSN carries the pragmas, for they must hold on every connection of a pool.

@@ -170,3 +170,20 @@ func TestStore_Clock_StampsRows(t *testing.T) {
 		t.Errorf("LookupRouting = %+v, %v; want it stamped with %v", rows, err, want)
 	}
 }
+
+func TestOpen_FileDeletedByHand_LogIsNotTakenForTheNewOnes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "top.db")
+	for _, suffix := range []string{"-wal", "-shm"} {
+		if err := os.WriteFile(path+suffix, []byte("left over"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := Open(t.Context(), "sqlite://"+path, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if _, err := s.Migrate(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
