@@ -98,7 +98,7 @@ func (p *Pod) ZoneNames() string {
 }
 
 // Endpoint returns the base URL of a service, up to and including the version and without a project, for example
-// http://pod:8774/v2.1; ok is false when the catalog has none.
+// http://pod:8774/v2.1, but http://pod:9696 of Network; ok is false when the catalog has none.
 func (p *Pod) Endpoint(s Service) (base *url.URL, ok bool) {
 	eps := p.endpoints.Load()
 	if eps == nil || eps[s] == nil {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -60,6 +61,7 @@ type Registry struct {
 
 // runtime is the part of a pod that outlives a snapshot.
 type runtime struct {
+	region    string
 	guards    [numServices]*guard
 	endpoints atomic.Pointer[[numServices]*url.URL]
 	health    atomic.Pointer[Health]
@@ -84,6 +86,8 @@ func (r *Registry) Snapshot() *Snapshot { return r.snapshot.Load() }
 
 // Reload reads the pods from the store, and the endpoints of new ones from the catalog.
 func (r *Registry) Reload(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	rows, err := r.Store.ListPods(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the pods: %w", err)
@@ -92,8 +96,6 @@ func (r *Registry) Reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	var top *store.Pod
 	var pods []*Pod
 	fresh := false
@@ -104,8 +106,8 @@ func (r *Registry) Reload(ctx context.Context) error {
 			continue
 		}
 		rt, ok := r.runtimes[row.Num]
-		if !ok {
-			rt = r.newRuntime()
+		if !ok || rt.region != row.RegionName { // another region: other endpoints, and nothing is known of its health
+			rt = r.newRuntime(row.RegionName)
 			r.runtimes[row.Num] = rt
 			fresh = true
 		}
@@ -127,8 +129,8 @@ func (r *Registry) Reload(ctx context.Context) error {
 	return nil
 }
 
-func (r *Registry) newRuntime() *runtime {
-	rt := &runtime{}
+func (r *Registry) newRuntime(region string) *runtime {
+	rt := &runtime{region: region}
 	transport := r.Transport()
 	for s := range numServices {
 		rt.guards[s] = &guard{
@@ -136,7 +138,7 @@ func (r *Registry) newRuntime() *runtime {
 			queueTime: r.Timeout / 4, observe: r.Observe, now: r.Now,
 			wake: func() { rt.probeNow.Store(true); r.nudge() },
 			breaker: circuitbreaker.NewBuilder[any]().WithFailureThreshold(r.BreakerFailures).
-				WithDelay(r.BreakerDelay).Build(),
+				WithSuccessThreshold(1).WithDelay(r.BreakerDelay).Build(),
 		}
 	}
 	rt.health.Store(&Health{Status: HealthUnknown, Reason: "not probed yet"})
@@ -164,9 +166,14 @@ func endpointsOf(catalog []identity.Endpoint, region, iface string) (eps [numSer
 				if e.ServiceType != typ || e.Interface != iface || e.RegionID != region || eps[s] != nil {
 					continue
 				}
-				if u, err := baseURL(e.URL); err == nil && u.Host != "" {
-					eps[s] = u
+				u, err := baseURL(e.URL)
+				if err != nil || u.Host == "" {
+					continue
 				}
+				if s == Network { // listed without a version as a rule, and with one here and there
+					u.Path = strings.TrimSuffix(u.Path, "/v2.0")
+				}
+				eps[s] = u
 			}
 		}
 	}
