@@ -46,7 +46,7 @@ func (r *Registry) Check(ctx context.Context, row store.Pod) (versions [numServi
 	if err := r.Keystone.Refresh(ctx); err != nil {
 		return versions, fmt.Errorf("reading the catalog: %w", err)
 	}
-	p := &Pod{Pod: row, runtime: r.newRuntime()}
+	p := &Pod{Pod: row, runtime: r.newRuntime(row.RegionName)}
 	if err := r.loadEndpoints(ctx, []*Pod{p}); err != nil {
 		return versions, fmt.Errorf("reading the catalog: %w", err)
 	}
@@ -100,11 +100,13 @@ func (r *Registry) checkEndpoints(ctx context.Context, p *Pod) error {
 	}
 	others := map[string]bool{r.TopRegion: true}
 	for _, q := range r.Snapshot().All() {
-		others[q.RegionName] = q.RegionName != p.RegionName
+		if q.ID != p.ID && q.RegionName != p.RegionName {
+			others[q.RegionName] = true
+		}
 	}
-	for region, other := range others {
+	for region := range others {
 		eps := endpointsOf(catalog, region, r.Interface)
-		if other && eps[Compute] != nil && eps[Compute].String() == base.String() {
+		if eps[Compute] != nil && eps[Compute].String() == base.String() {
 			return clash("its compute endpoint %s is that of region %s", base, region)
 		}
 	}
@@ -172,11 +174,6 @@ func (r *Registry) Update(ctx context.Context, row store.Pod) error {
 	}
 	if err := r.Store.UpdatePod(ctx, row); err != nil {
 		return err
-	}
-	if old != nil && old.RegionName != row.RegionName {
-		r.mu.Lock()
-		delete(r.runtimes, old.Num) // another region: other endpoints, and nothing is known of its health
-		r.mu.Unlock()
 	}
 	return r.Reload(ctx)
 }

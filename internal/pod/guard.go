@@ -81,7 +81,6 @@ func (g *guard) do(p *Pod, req *http.Request) (*http.Response, error) {
 		return nil, &UnavailableError{Pod: p.Name(), Service: g.service, Sent: true, RetryAfter: retry,
 			Reason: "answered " + res.Status}
 	}
-	g.breaker.RecordSuccess()
 	res.Body = &guardedBody{ReadCloser: res.Body, guard: g, ctx: req.Context(), leave: leave}
 	return res, nil
 }
@@ -133,23 +132,35 @@ func mayHaveArrived(err error) bool {
 	return !ok || op.Op != "dial"
 }
 
-// guardedBody gives the slot back when the answer has been read, and tells the breaker of an answer that broke off.
+// guardedBody gives the slot back when the answer has been read, and tells the breaker how the call went: only now is it
+// known whether the answer was complete.
 type guardedBody struct {
 	io.ReadCloser
-	guard *guard
-	ctx   context.Context // the caller's: its end is not the pod's fault
-	leave func()
+	guard  *guard
+	ctx    context.Context // the caller's: that it gave up is not the pod's fault
+	leave  func()
+	broken bool
+	closed bool
 }
 
 func (b *guardedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF && b.ctx.Err() == nil {
-		b.guard.failed()
+	if err != nil && err != io.EOF && !errors.Is(b.ctx.Err(), context.Canceled) {
+		b.broken = true
 	}
 	return n, err
 }
 
 func (b *guardedBody) Close() error {
+	if b.closed {
+		return nil
+	}
+	b.closed = true
 	defer b.leave()
+	if b.broken {
+		b.guard.failed()
+	} else {
+		b.guard.breaker.RecordSuccess()
+	}
 	return b.ReadCloser.Close()
 }

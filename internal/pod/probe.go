@@ -75,8 +75,11 @@ func (r *Registry) probeAll(ctx context.Context, wokenOnly bool) {
 func (r *Registry) Probe(ctx context.Context, p *Pod) *Health {
 	ctx, cancel := context.WithTimeout(ctx, r.ProbeTimeout)
 	defer cancel()
+	if p.endpoints.Load() == nil { // Keystone did not answer when the pod was new
+		r.rediscover(ctx, p)
+	}
 	versions, err := r.inspect(ctx, p)
-	if errors.Is(err, context.Canceled) || errors.Is(err, errNoToken) {
+	if errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, errNoToken) || p.endpoints.Load() == nil {
 		return p.Health() // says nothing about the pod
 	}
 	old := p.Health()
@@ -96,11 +99,7 @@ func (r *Registry) Probe(ctx context.Context, p *Pod) *Health {
 	p.health.Store(h)
 	r.Report(p.Name(), err == nil)
 	if err == nil {
-		for _, g := range p.guards {
-			if !g.breaker.IsClosed() {
-				g.breaker.Close()
-			}
-		}
+		r.acquit(p, versions)
 		return h
 	}
 	if old.Status == HealthDown {
@@ -108,6 +107,15 @@ func (r *Registry) Probe(ctx context.Context, p *Pod) *Health {
 	}
 	r.rediscover(ctx, p)
 	return h
+}
+
+// acquit closes the circuits of the services that have just answered.
+func (r *Registry) acquit(p *Pod, versions [numServices]microversion.Range) {
+	for s, v := range versions {
+		if breaker := p.guards[s].breaker; !v.Max.IsZero() && !breaker.IsClosed() {
+			breaker.Close()
+		}
+	}
 }
 
 // condemn opens the circuit of the service that has now failed twice, so that callers need not each find out.
