@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/tricircle/tricircle/internal/identity"
 	"github.com/tricircle/tricircle/internal/pod"
@@ -51,7 +52,7 @@ type shown struct {
 }
 
 func (s shown) routing(typ store.ResourceType, podNum int32) store.Routing {
-	r := store.Routing{Type: typ, TopID: s.ID, BottomID: s.ID, PodNum: podNum, CreatedAt: ParseTime(s.Created + s.CreatedAt)}
+	r := store.Routing{Type: typ, TopID: s.ID, BottomID: s.ID, PodNum: podNum, CreatedAt: created(s.Created + s.CreatedAt)}
 	for _, p := range []string{s.TenantID, s.ProjectID, s.VolumeTenant, s.SnapProject, s.BackupProject} {
 		if p != "" {
 			r.ProjectID = p
@@ -59,6 +60,10 @@ func (s shown) routing(typ store.ResourceType, podNum int32) store.Routing {
 	}
 	return r
 }
+
+// created is a creation time as the table keeps it: whole seconds. Databases of pods cut it so, though the answer to a create
+// may show more; and a time that is too early only makes Before more careful.
+func created(s string) time.Time { return ParseTime(s).Truncate(time.Second) }
 
 // Find returns the pod of a resource: Known, or else what the pods themselves say, asked with the caller's own token. It
 // fails with ErrNotFound when all have answered that they do not have it (or id is no UUID), with a *pod.UnavailableError
@@ -68,8 +73,12 @@ func (t *Table) Find(ctx context.Context, c *identity.Caller, typ store.Resource
 	if !ok {
 		return nil, ErrNotFound
 	}
-	if p, err := t.Known(ctx, typ, canonical); p != nil || err != nil {
-		return p, err
+	p, err := t.Known(ctx, typ, canonical)
+	if p != nil {
+		return p, nil
+	}
+	if err != nil {
+		t.log.WarnContext(ctx, "the routing table cannot be read; the pods are asked instead", "error", err)
 	}
 	// The answer depends on what the caller may see, so only equal callers share a question.
 	question := strings.Join([]string{typ.String(), canonical, c.UserID, c.ProjectID, strings.Join(c.Roles, ",")}, "|")
