@@ -141,9 +141,13 @@ func (s *Service) isRoot(path string) bool {
 
 func (g *Gateway) serve(c *Call) (err error) {
 	if c.Version, err = g.Service.Versions.negotiate(c.R.Header, c.Pods.Ceiling(g.Service.Pod)); err != nil {
+		if !c.Version.IsZero() { // one that is not served is announced nevertheless
+			g.Service.Versions.announce(c.W.Header(), c.Version)
+		}
 		return err
 	}
 	if err := c.splitProject(); err != nil {
+		g.Service.Versions.announce(c.W.Header(), c.Version)
 		return err
 	}
 	if c.Path == "" {

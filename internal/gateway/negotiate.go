@@ -32,11 +32,15 @@ func (n *Negotiation) Advertised(ceiling microversion.Version) microversion.Rang
 	return r
 }
 
-// negotiate returns the version that a request is to be served at. "latest" is the advertised maximum.
+// negotiate returns the version that a request is to be served at. "latest" is the advertised maximum. With an error it
+// returns the version that was asked for, zero if that was none.
 func (n *Negotiation) negotiate(h http.Header, ceiling microversion.Version) (microversion.Version, error) {
 	text, err := n.requested(h)
-	if err != nil || text == "" {
-		return n.Min, err
+	if err != nil {
+		return microversion.Version{}, err
+	}
+	if text == "" {
+		return n.Min, nil
 	}
 	offered := n.Advertised(ceiling)
 	if strings.EqualFold(text, "latest") {
