@@ -105,7 +105,9 @@ func (m *merger) start(cur *cursor) error {
 		if m.q.ForPod != nil && !m.q.ForPod(p, params) {
 			continue
 		}
-		m.streams = append(m.streams, &stream{merger: m, pod: p, order: int(p.Num), params: params})
+		s := &stream{merger: m, pod: p, order: int(p.Num), params: params}
+		s.ctx, s.leave = context.WithCancelCause(m.ctx)
+		m.streams = append(m.streams, s)
 	}
 	want := m.q.Limit + m.q.Offset
 	share := want
@@ -121,7 +123,7 @@ func (m *merger) start(cur *cursor) error {
 	done := make(chan struct{}, len(m.streams))
 	for _, s := range m.streams {
 		go func() {
-			s.next()
+			s.first(m.ListTimeout * 3 / 4)
 			done <- struct{}{}
 		}()
 	}
@@ -235,10 +237,12 @@ func (m *merger) reply() error {
 	fmt.Fprintf(&out, `{%q: [`, m.col.Member)
 	out.Write(m.page.Bytes())
 	out.WriteByte(']')
+	matching := m.rows
 	if count, ok := m.count(); ok {
 		fmt.Fprintf(&out, `, "count": %d`, count)
+		matching = count // cinder/api/common.py, _get_collection_links
 	}
-	if m.rows > 0 && m.rows == m.q.Limit {
+	if m.rows > 0 && matching >= m.q.Limit {
 		fmt.Fprintf(&out, `, %q: [{"rel": "next", "href": %s}]`, m.col.Member+"_links", jsonx.Quote(nil, m.nextLink()))
 	}
 	out.WriteByte('}')
@@ -254,6 +258,7 @@ func (m *merger) count() (sum int, ok bool) {
 		return 0, false
 	}
 	for _, s := range m.streams {
+		s.drain()
 		if s.err != nil {
 			return 0, false
 		}
@@ -279,6 +284,7 @@ func (m *merger) nextLink() string {
 func (m *merger) close() {
 	for _, s := range m.streams {
 		s.close()
+		s.leave(nil)
 	}
 }
 

@@ -19,6 +19,8 @@ import (
 // stream reads one pod's part of a merged list, row by row, and asks for more only when it has run dry.
 type stream struct {
 	*merger
+	ctx    context.Context // ends with the list, or by leave
+	leave  context.CancelCauseFunc
 	pod    *pod.Pod
 	order  int // of the pod, for rows that are equal
 	params url.Values
@@ -125,6 +127,26 @@ func (s *stream) fetch() bool {
 		s.close()
 	}
 	return false
+}
+
+// first reads the first row. A pod that does not show one in the given time is left out, so that the rest of the list's time
+// is for the rows of the others.
+func (s *stream) first(limit time.Duration) {
+	late := time.AfterFunc(limit, func() { s.leave(context.DeadlineExceeded) })
+	defer late.Stop()
+	s.next()
+}
+
+// drain reads the current batch to its end, where the count is.
+func (s *stream) drain() {
+	for s.rows != nil {
+		switch _, err := s.rows.Next(); {
+		case err == io.EOF:
+			s.finish()
+		case err != nil:
+			s.fail(err)
+		}
+	}
 }
 
 // finish ends a batch. There is another one when this was as long as asked for, or the pod says so: its own maximum may be

@@ -63,7 +63,7 @@ func (g *guard) do(p *Pod, req *http.Request) (*http.Response, error) {
 	if err != nil {
 		leave()
 		g.observe(p.Name(), g.service, "error", g.now().Sub(start))
-		if errors.Is(req.Context().Err(), context.Canceled) {
+		if gaveUp(req.Context()) {
 			g.inconclusive()
 			return nil, unavailable("the client gave up", true, err)
 		}
@@ -115,6 +115,10 @@ func (g *guard) failed() {
 	g.wake()
 }
 
+// gaveUp tells whether the caller ended the call for reasons of its own. A deadline that has passed is the pod's fault, also
+// when it is the cause of a cancellation.
+func gaveUp(ctx context.Context) bool { return errors.Is(context.Cause(ctx), context.Canceled) }
+
 // reason puts a transport error into words for users: no addresses of the pod, which are none of their business.
 func reason(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -145,7 +149,7 @@ type guardedBody struct {
 
 func (b *guardedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF && !errors.Is(b.ctx.Err(), context.Canceled) {
+	if err != nil && err != io.EOF && !gaveUp(b.ctx) {
 		b.broken = true
 	}
 	return n, err
