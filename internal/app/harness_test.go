@@ -162,11 +162,16 @@ func (c *cloud) boot(name, zone string) string {
 	return c.call(config.RoleNovaGW, "POST", "/servers", c.bootBody(name, zone)).want(c.t, 202).id(c.t, "server")
 }
 
-func (c *cloud) bootBody(name, zone string) string {
+// image returns the id of an image, which is the same in all pods.
+func (c *cloud) image() string {
 	c.t.Helper()
 	images := c.send("GET", c.sim.ImageURL()+"/v2/images", "", "X-Auth-Token", c.sim.Token("demo", "demo", time.Hour)).want(c.t, 200)
-	image := images.get(c.t, "images").([]any)[0].(map[string]any)["id"].(string)
-	return `{"server": {"name": "` + name + `", "imageRef": "` + image + `", "flavorRef": "1", "availability_zone": "` + zone + `"}}`
+	return images.get(c.t, "images").([]any)[0].(map[string]any)["id"].(string)
+}
+
+func (c *cloud) bootBody(name, zone string) string {
+	c.t.Helper()
+	return `{"server": {"name": "` + name + `", "imageRef": "` + c.image() + `", "flavorRef": "1", "availability_zone": "` + zone + `"}}`
 }
 
 // names lists the names of all servers, in order.
