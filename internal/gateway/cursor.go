@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -23,7 +24,9 @@ const cursorParam = "tricircle_cursor"
 // cursor says where in every pod a page ended. It is self-contained, so any process can go on with it, and harmless to
 // forge: its ids go to pods as markers, under the client's own token.
 type cursor struct {
-	Pods map[int32][]byte `json:"p"` // pod number -> id of the last row used, 16 bytes
+	// Pods has, by pod number, the id of the last row before the place, 16 bytes, or nothing for the beginning of the list: a
+	// pod that was missing goes on where it was, so that nothing of it is lost.
+	Pods map[int32][]byte `json:"p"`
 	Keys []keyValue       `json:"k"` // sort values of the page's last row
 	Pod  int              `json:"o"` // position of that row's pod
 }
@@ -64,12 +67,15 @@ func (m *merger) cursor() *cursor {
 		c.Keys = append(c.Keys, keyValue{Text: v.text, Number: v.number, Null: !v.present})
 	}
 	for _, s := range m.streams {
-		id := s.consumed
-		if id == "" {
-			id = s.origin
+		if s.after != nil && s.err != nil {
+			continue // failed while its place was searched: that begins anew
 		}
-		if u, err := uuid.Parse(id); err == nil {
+		u, err := uuid.Parse(cmp.Or(s.passed, s.origin))
+		switch {
+		case err == nil:
 			c.Pods[s.pod.Num] = u[:]
+		case s.err != nil:
+			c.Pods[s.pod.Num] = nil
 		}
 	}
 	return c
@@ -93,9 +99,13 @@ func (m *merger) seekCursor(cur *cursor) {
 		last.keys[i] = value{present: !k.Null, text: k.Text, number: k.Number}
 	}
 	for _, s := range m.streams {
-		s.after = last
-		if u, err := uuid.FromBytes(cur.Pods[s.pod.Num]); err == nil {
-			s.begin(u.String())
+		id, known := cur.Pods[s.pod.Num]
+		u, err := uuid.FromBytes(id)
+		switch {
+		case err == nil:
+			s.begin(u.String(), last)
+		case !known:
+			s.after = last // it showed nothing so far, or has joined since
 		}
 	}
 }
@@ -109,7 +119,7 @@ func (m *merger) seekMarker() error {
 	}
 	for _, s := range m.streams {
 		if s.pod == owner {
-			s.begin(m.q.Marker)
+			s.begin(m.q.Marker, nil)
 			mark.order = s.order
 		}
 	}
@@ -126,15 +136,15 @@ func (m *merger) seekMarker() error {
 			m.Log.WarnContext(m.ctx, "the routing table cannot be read; the marker's place is searched", "error", err)
 		}
 		if ok {
-			s.begin(id)
+			s.begin(id, mark)
 		}
 	}
 	return nil
 }
 
-// begin makes a pod's list start after one of its own ids.
-func (s *stream) begin(id string) {
-	s.marker, s.origin = id, id
+// begin makes a pod's list start after one of its own ids. Should the pod not know it any more, place is searched instead.
+func (s *stream) begin(id string, place *row) {
+	s.marker, s.origin, s.place = id, id, place
 }
 
 // seekPoint is the place of a marker in a pod, in the default order: newest first, then by id.
@@ -149,7 +159,7 @@ func (m *merger) seekPoint(p *pod.Pod, mark *row) store.SeekPoint {
 
 // resolveMarker returns the pod of the marker and its row, freshly read.
 func (m *merger) resolveMarker() (*pod.Pod, *row, error) {
-	owner, err := m.Routing.Find(m.ctx, m.Caller, m.col.Type, m.q.Marker)
+	owner, err := m.locate(m.ctx, m.col.Type, m.q.Marker)
 	if errors.Is(err, routing.ErrNotFound) {
 		return nil, nil, m.col.UnknownMarker(m.q.Marker)
 	}

@@ -59,14 +59,27 @@ func (c *Call) static() error {
 
 // PodOf returns the pod that holds a resource. A resource that no pod has is the service's own 404.
 func (c *Call) PodOf(typ store.ResourceType, id string) (*pod.Pod, error) {
-	p, err := c.Routing.Find(c.Context(), c.Caller, typ, id)
+	p, err := c.locate(c.Context(), typ, id)
 	if errors.Is(err, routing.ErrNotFound) {
 		return nil, c.Service.Missing(typ, id)
 	}
-	if err != nil {
+	return p, err
+}
+
+// locate returns the pod that holds a resource, if that pod may be called, or routing.ErrNotFound.
+func (c *Call) locate(ctx context.Context, typ store.ResourceType, id string) (*pod.Pod, error) {
+	p, err := c.Routing.Find(ctx, c.Caller, typ, id)
+	switch {
+	case errors.Is(err, routing.ErrUnauthorized):
+		if err := c.revalidate(); err != nil {
+			return nil, err
+		}
+		return nil, fault.Unavailable(err, "A pod that may have %s %s refuses a token that Keystone accepts.", typ, id)
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, fault.Unavailable(err, "The pods did not say in time which of them has %s %s.", typ, id)
+	case err != nil:
 		return nil, err
-	}
-	if !p.Serves() {
+	case !p.Serves():
 		return nil, &pod.UnavailableError{Pod: p.Name(), Service: c.Service.Pod, Reason: "the pod is disabled by its operator"}
 	}
 	return p, nil

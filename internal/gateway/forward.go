@@ -108,16 +108,27 @@ func (c *Call) build(ctx context.Context, p *pod.Pod, r Request) (*http.Request,
 func (c *Call) suspect(p *pod.Pod, res *http.Response) error {
 	switch {
 	case res.StatusCode == http.StatusUnauthorized:
-		if fresh, ok := c.Validator.(identity.Revalidator); ok {
-			if _, err := fresh.Revalidate(c.Context(), string(c.Caller.Token)); err != nil {
-				return err
-			}
+		if err := c.revalidate(); err != nil {
+			return err
 		}
 		return &pod.UnavailableError{Pod: p.Name(), Service: c.Service.Pod, Reason: "refuses a token that Keystone accepts"}
 	case res.StatusCode >= 300 && res.StatusCode < 400 && res.StatusCode != http.StatusNotModified:
 		return badGateway(p, fmt.Errorf("redirect to %s", res.Header.Get("Location")), "answered with a redirect, which no OpenStack service does")
 	}
 	return nil
+}
+
+// revalidate asks Keystone again about a token that a pod has refused; nil means that it is valid.
+func (c *Call) revalidate() error {
+	fresh, ok := c.Validator.(identity.Revalidator)
+	if !ok {
+		return nil
+	}
+	_, err := fresh.Revalidate(c.Context(), string(c.Caller.Token))
+	if err == nil || errors.Is(err, identity.ErrInvalidToken) {
+		return err
+	}
+	return fault.Unavailable(err, "The Keystone service is temporarily unavailable.")
 }
 
 // badGateway is 502: the pod spoke, but not its API.
@@ -136,7 +147,7 @@ func (c *Call) Do(ctx context.Context, p *pod.Pod, r Request) (*Answer, error) {
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	switch {
-	case err != nil && c.Context().Err() != nil:
+	case err != nil && errors.Is(ctx.Err(), context.Canceled):
 		return nil, err
 	case err != nil:
 		text := "broke off its answer"

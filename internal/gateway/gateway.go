@@ -140,16 +140,7 @@ func (s *Service) isRoot(path string) bool {
 }
 
 func (g *Gateway) serve(c *Call) (err error) {
-	if c.Version, err = g.Service.Versions.negotiate(c.R.Header, c.Pods.Ceiling(g.Service.Pod)); err != nil {
-		if !c.Version.IsZero() { // one that is not served is announced nevertheless
-			g.Service.Versions.announce(c.W.Header(), c.Version)
-		}
-		return err
-	}
-	if err := c.splitProject(); err != nil {
-		g.Service.Versions.announce(c.W.Header(), c.Version)
-		return err
-	}
+	foreign := c.splitProject()
 	if c.Path == "" {
 		c.Path = "/"
 	}
@@ -157,7 +148,16 @@ func (g *Gateway) serve(c *Call) (err error) {
 	if len(candidates) == 0 {
 		return errNoRoute
 	}
+	if c.Version, err = g.Service.Versions.negotiate(c.R.Header, c.Pods.Ceiling(g.Service.Pod)); err != nil {
+		if !c.Version.IsZero() { // one that is not served is announced nevertheless
+			g.Service.Versions.announce(c.W.Header(), c.Version)
+		}
+		return err
+	}
 	g.Service.Versions.announce(c.W.Header(), c.Version)
+	if foreign != nil {
+		return foreign
+	}
 	c.Params = params
 	c.Query = c.R.URL.Query()
 	if c.Body, err = readBody(c.R); err != nil {
@@ -170,21 +170,18 @@ func (g *Gateway) serve(c *Call) (err error) {
 	return c.execute()
 }
 
-// splitProject takes an optional leading project off the path, and refuses another project than the token's. Whether a
-// segment is a project is told by its look, as the services' route requirements do ("[0-9a-f-]+").
+// splitProject takes an optional leading project off the path. The error refuses another project than the token's. Whether
+// a segment is a project is told by its look, as the services' route requirements do ("[0-9a-f-]+").
 func (c *Call) splitProject() error {
-	first, rest, more := strings.Cut(strings.TrimPrefix(c.Path, "/"), "/")
+	first, rest, _ := strings.Cut(strings.TrimPrefix(c.Path, "/"), "/")
 	if first == "" || first != c.Caller.ProjectID && !looksLikeProject(first) {
 		return nil
 	}
+	c.Path = "/" + rest
 	if first != c.Caller.ProjectID {
 		return c.Service.ForeignProject(first, c.Caller.ProjectID)
 	}
 	c.projectInPath = true
-	c.Path = "/" + rest
-	if !more {
-		c.Path = "/"
-	}
 	return nil
 }
 
@@ -226,7 +223,7 @@ func (c *Call) fail(err error) {
 	case errors.Is(err, errNoRoute):
 		fault.NoRoute(c.W, c.R)
 		return
-	case errors.Is(err, identity.ErrInvalidToken), errors.Is(err, routing.ErrUnauthorized):
+	case errors.Is(err, identity.ErrInvalidToken):
 		fault.Unauthorized(c.W, c.KeystoneURI)
 		return
 	case errors.Is(err, context.Canceled) && c.Context().Err() != nil:

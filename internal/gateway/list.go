@@ -62,7 +62,7 @@ func (c *Call) Merge(col *Collection) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Context(), c.ListTimeout)
 	defer cancel()
-	m := &merger{Call: c, ctx: ctx, col: col, q: q, seen: map[string]bool{}}
+	m := &merger{Call: c, ctx: ctx, col: col, q: q, seen: map[string]bool{q.Marker: true}}
 	defer m.close()
 	if q.Limit > 0 {
 		if err := m.start(cur); err != nil {
@@ -91,8 +91,7 @@ type merger struct {
 	page    bytes.Buffer // rows, separated by commas
 	rows    int
 	last    *row
-	lastPod int32
-	seen    map[string]bool // ids on the page: a server that moves may be in two pods
+	seen    map[string]bool // ids on the page, and the marker: a server that moves may be in two pods
 }
 
 // start sends the first wave: every pod is asked in parallel for about its share of the page.
@@ -142,8 +141,9 @@ func (m *merger) run() error {
 		}
 	}
 	skip := m.q.Offset
-	for heads.len() > 0 && m.rows < m.q.Limit {
+	for heads.len() > 0 {
 		s := heads.top()
+		s.passed = s.head.id
 		if !m.seen[s.head.id] {
 			m.seen[s.head.id] = true
 			if skip > 0 {
@@ -151,7 +151,9 @@ func (m *merger) run() error {
 			} else if err := m.emit(s); err != nil {
 				return err
 			}
-			s.consumed = s.head.id
+		}
+		if m.rows == m.q.Limit {
+			break // before a pod is asked for rows that nobody wants
 		}
 		s.next()
 		heads.fixTop(s.head == nil)

@@ -26,13 +26,14 @@ type stream struct {
 	params url.Values
 	batch  int // rows to ask for at once
 
-	marker   string // of the next request
-	after    *row   // rows up to here belong to earlier pages and are dropped; nil when there are none
-	scanned  int    // batches read in search of after
-	head     *row   // next row; nil at the end
-	origin   string // marker that the stream began with
-	consumed string // id of the last row that was used up, this page
-	edit     *jsonx.Rules
+	marker  string // of the next request
+	after   *row   // rows up to here belong to earlier pages and are dropped; nil when there are none
+	scanned int    // batches read in search of after
+	head    *row   // next row; nil at the end
+	origin  string // marker that the stream began with
+	place   *row   // what to search for when the pod does not know origin any more
+	passed  string // id of the last row that is on the page, or before it
+	edit    *jsonx.Rules
 
 	res     *http.Response
 	rows    *jsonx.Rows
@@ -79,6 +80,7 @@ func (s *stream) next() {
 		s.marker = r.id
 		r.order = s.order
 		if s.after != nil && s.compare(r, s.after) <= 0 {
+			s.passed = r.id
 			continue
 		}
 		s.after, s.head = nil, r
@@ -116,10 +118,10 @@ func (s *stream) fetch() bool {
 		return true
 	case res.StatusCode >= 500, res.StatusCode == http.StatusTooManyRequests, res.StatusCode == http.StatusRequestEntityTooLarge:
 		s.fail(fmt.Errorf("answered %s", res.Status))
-	case s.origin != "" && s.marker == s.origin && s.after != nil:
+	case s.origin != "" && s.marker == s.origin && s.place != nil:
 		// The pod knows the id no more (the row was purged), so its place is found by reading up to it.
 		s.close()
-		s.marker, s.origin = "", ""
+		s.marker, s.origin, s.after = "", "", s.place
 		return s.fetch()
 	default:
 		body, _ := io.ReadAll(io.LimitReader(res.Body, 1<<20))

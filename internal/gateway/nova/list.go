@@ -85,6 +85,9 @@ func parseList(c *gateway.Call) (*gateway.ListQuery, error) {
 	}
 	if limits := c.Query["limit"]; len(limits) > 0 {
 		text := limits[len(limits)-1]
+		if text == "" {
+			return nil, fault.BadRequest("Invalid input for query parameters limit. Value: . '' is too short")
+		}
 		if strings.Trim(text, "0123456789") != "" {
 			return nil, fault.BadRequest("Invalid input for query parameters limit. Value: %s. '%s' does not match '^[0-9]*$'", text, text)
 		}
@@ -102,7 +105,7 @@ func parseSort(c *gateway.Call, q *gateway.ListQuery) error {
 	if len(dirs) > len(keys) {
 		return fault.BadRequest("Invalid input received: Sort direction size exceeds sort key size")
 	}
-	desc := true
+	filler := len(dirs) == 0 || dirs[0] == "desc" // for keys without a direction of their own
 	var names []string
 	for i, name := range keys {
 		column, ok := sortColumns[name]
@@ -112,13 +115,13 @@ func parseSort(c *gateway.Call, q *gateway.ListQuery) error {
 		if slices.Contains(adminSortKeys, name) && !c.Caller.IsAdmin() {
 			return fault.Forbidden("Only administrators can sort servers by %s", name)
 		}
+		column.Desc = filler
 		if i < len(dirs) {
 			if dirs[i] != "asc" && dirs[i] != "desc" {
 				return fault.BadRequest("Invalid input received: Unknown sort direction, must be 'desc' or 'asc'")
 			}
-			desc = dirs[i] == "desc"
+			column.Desc = dirs[i] == "desc"
 		}
-		column.Desc = desc
 		q.Keys = append(q.Keys, column)
 		names = append(names, name)
 	}
