@@ -1,6 +1,7 @@
 package simcloud
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -63,6 +64,33 @@ func (c *call) decodeIn(key string, v any) error {
 	}
 	return nil
 }
+
+// decodeStrict is decodeIn, and refuses attributes that v does not have.
+func (c *call) decodeStrict(key string, v any) error {
+	var raw json.RawMessage
+	if err := c.decodeIn(key, &raw); err != nil {
+		return err
+	}
+	return strict(key, raw, v)
+}
+
+// strict reads an object whose attributes v has.
+func strict(key string, raw json.RawMessage, v any) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	if err == nil {
+		return nil
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return fault.BadRequest("Invalid input for field/attribute %s. Value: %s. Additional properties are not allowed ('%s' was "+
+			"unexpected)", key, raw, strings.Trim(name, `"`))
+	}
+	return fault.BadRequest("Invalid input for field/attribute %s. Value: %s. %v", key, raw, err)
+}
+
+// reads tells whether the request changes nothing.
+func (c *call) reads() bool { return c.r.Method == http.MethodGet || c.r.Method == http.MethodHead }
 
 // isTrue reads a query parameter as OpenStack reads booleans; present but empty counts as true, as Nova has it.
 func (c *call) isTrue(name string) bool {
@@ -203,7 +231,19 @@ func (c *call) send() {
 	}
 }
 
-// authenticate is keystonemiddleware: the caller of the request, or nil after the 401 was sent.
+// noContent is the 204 of webob, which still has a type.
+func (c *call) noContent() {
+	c.status = http.StatusNoContent
+	c.w.Header().Set("Content-Type", "text/html; charset=UTF-8")
+}
+
+// accepted is 202 without a body, which webob labels as HTML.
+func (c *call) accepted() {
+	c.status = http.StatusAccepted
+	c.w.Header().Set("Content-Type", "text/html; charset=UTF-8")
+}
+
+// authenticate is keystonemiddleware. It is false after it has sent the 401.
 func (c *call) authenticate() bool {
 	c.tok = c.cloud.keystone.validate(c.r.Header.Get("X-Auth-Token"))
 	if c.tok == nil {

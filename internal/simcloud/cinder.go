@@ -17,6 +17,7 @@ const cinderMax = 70 // Zed
 // volume is the Cinder of one pod.
 type volume struct {
 	pod         *Pod
+	serviceID   string
 	volumes     *ledger[*disk]
 	snapshots   []*snapshot // newest first
 	backups     []*backup   // newest first
@@ -53,7 +54,7 @@ type attachment struct {
 }
 
 func newVolume(p *Pod) *volume {
-	v := &volume{pod: p}
+	v := &volume{pod: p, serviceID: stableUUID(p.Region + " cinder-volume")}
 	o := p.cloud.opts
 	gen := newSeries(seedOf(p.Region+" volumes"), o.Volumes, o.Now())
 	// Of volumes made in the same second, Cinder lists the greater id first.

@@ -20,19 +20,25 @@ type cinderPage struct {
 
 func (c *call) cinderPage(keys map[string]bool) (*cinderPage, error) {
 	p := &cinderPage{limit: maxLimit, marker: c.query.Get("marker"), project: c.tok.projectID()}
-	for name, to := range map[string]*int{"limit": &p.limit, "offset": &p.offset} {
-		text := c.query.Get(name)
+	for _, parameter := range []struct {
+		name, notNumber, negative string
+		to                        *int
+	}{
+		{"limit", "limit param must be an integer", "limit param must be positive", &p.limit},
+		{"offset", "offset must be an integer", "offset must be >= 0", &p.offset},
+	} {
+		text := c.query.Get(parameter.name)
 		if text == "" {
 			continue
 		}
 		n, err := strconv.Atoi(text)
 		if err != nil {
-			return nil, fault.BadRequest("%s must be an integer", name)
+			return nil, fault.BadRequest("%s", parameter.notNumber)
 		}
 		if n < 0 {
-			return nil, fault.BadRequest("%s param must be positive", name)
+			return nil, fault.BadRequest("%s", parameter.negative)
 		}
-		*to = n
+		*parameter.to = n
 	}
 	p.limit = min(p.limit, maxLimit)
 	p.count = c.at(45) && c.isTrue("with_count")
@@ -79,7 +85,7 @@ func (p *cinderPage) links(c *call, collection string, shown, total int, last st
 		length = total
 	}
 	if shown > 0 && p.limit <= length {
-		c.next(collection+"_links", last)
+		c.next(collection+"_links", last, false)
 	}
 	if p.count {
 		c.body.num("count", total)
@@ -242,11 +248,8 @@ func (v *volume) matching(project string, filters map[string]string, after **dis
 	}
 	return func(yield func(*disk) bool) {
 		var scratch []byte
-		for r := range v.volumes.walk(after) {
+		for r := range v.volumes.walk(after, project == "" || project == stableDemoProject) {
 			if !r.kept {
-				if project != "" && project != stableDemoProject {
-					continue
-				}
 				if scratch = v.appendName(scratch[:0], r.index); byName && !strings.EqualFold(string(scratch), name) {
 					continue
 				}

@@ -179,7 +179,9 @@ func (v *volume) createSnapshot(c *call) error {
 	}
 	v.snapshots = slices.Insert(v.snapshots, 0, s)
 	c.status = http.StatusAccepted
-	return member(c, "snapshot", s, func(c *call, s *snapshot) { v.writeSnapshot(c, s, "creating") })
+	shown := *s
+	shown.updated = time.Time{}
+	return member(c, "snapshot", &shown, func(c *call, s *snapshot) { v.writeSnapshot(c, s, "creating") })
 }
 
 func (v *volume) updateSnapshot(c *call) error {
@@ -359,6 +361,6 @@ func (v *volume) deleteBackup(c *call) error {
 		return err
 	}
 	v.backups = slices.DeleteFunc(v.backups, func(x *backup) bool { return x == b })
-	c.accepted()
+	c.status = http.StatusAccepted
 	return nil
 }

@@ -39,7 +39,7 @@ func (v *volume) renderVolume(c *call, x *disk, extended bool) {
 	d.str("availability_zone", v.pod.Zone)
 	d.time("created_at", x.created, micro)
 	d.time("updated_at", x.updated, micro)
-	d.str("name", x.name)
+	d.orNull("name", x.name)
 	d.orNull("description", x.description)
 	d.str("volume_type", defaultType)
 	d.orNull("snapshot_id", x.snapshotID)
@@ -63,8 +63,14 @@ func (v *volume) renderVolume(c *call, x *disk, extended bool) {
 		d.null("provider_id")
 	}
 	if c.at(48) {
-		d.yes("shared_targets", false)
-		d.str("service_uuid", stableUUID(v.pod.Region+" cinder-volume"))
+		// Until the volume is made, nobody knows where.
+		made := x.status != "creating"
+		d.yes("shared_targets", !made)
+		if made {
+			d.str("service_uuid", v.serviceID)
+		} else {
+			d.null("service_uuid")
+		}
 	}
 	if c.at(61) && admin && extended {
 		d.null("cluster_name")
@@ -126,7 +132,7 @@ func (v *volume) newDisk(c *call, size int) *disk {
 	now := c.cloud.opts.Now().UTC()
 	return &disk{
 		id: c.cloud.opts.NewID(), project: c.tok.projectID(), user: c.tok.user.id, created: now.Truncate(time.Second),
-		size: size, status: "available",
+		updated: now, size: size, status: "available",
 	}
 }
 
@@ -170,7 +176,7 @@ func (v *volume) createVolume(c *call) error {
 	v.volumes.add(x)
 	// The answer shows a volume that is being made; the next look finds it ready.
 	shown := *x
-	shown.status = "creating"
+	shown.status, shown.updated = "creating", time.Time{}
 	c.status = http.StatusAccepted
 	return member(c, "volume", &shown, v.renderCreated)
 }
@@ -269,12 +275,6 @@ func (v *volume) deleteVolume(c *call) error {
 	x.deleted = true
 	c.accepted()
 	return nil
-}
-
-// accepted is 202 without a body, which webob labels as HTML.
-func (c *call) accepted() {
-	c.status = http.StatusAccepted
-	c.w.Header().Set("Content-Type", "text/html; charset=UTF-8")
 }
 
 // volumeActions are the keys of POST /volumes/{id}/action.
@@ -391,7 +391,7 @@ func (v *volume) markAttached(c *call, x *disk, raw json.RawMessage) error {
 func (v *volume) markDetached(_ *call, x *disk, _ json.RawMessage) error {
 	for _, a := range slices.Clone(x.attachments) {
 		if a.bdm != "" {
-			return fault.Conflict("Detach volume from instance %s using the Compute API", a.server)
+			return fault.Conflict("ConflictNovaUsingAttachment: Detach volume from instance %s using the Compute API", a.server)
 		}
 		v.release(a)
 	}

@@ -42,6 +42,12 @@ type image struct {
 	created         time.Time
 	updated         time.Time
 	data            []byte
+	md5, sha512     string // of data, in hexadecimal
+}
+
+func (i *image) setData(data []byte) {
+	sum, hash := md5.Sum(data), sha512.Sum512(data)
+	i.data, i.md5, i.sha512, i.Status = data, hex.EncodeToString(sum[:]), hex.EncodeToString(hash[:]), "active"
 }
 
 func newGlance(c *Cloud) *glance {
@@ -50,11 +56,12 @@ func newGlance(c *Cloud) *glance {
 	owner := stableHex("project admin")
 	for i, name := range []string{"cirros", "cirros-alt"} {
 		raw, bare := "raw", "bare"
-		g.images[stableUUID("image "+name)] = &image{
-			ID: stableUUID("image " + name), Name: &name, Status: "active", Visibility: "public", Owner: owner,
+		made := &image{
+			ID: stableUUID("image " + name), Name: &name, Visibility: "public", Owner: owner,
 			ContainerFormat: &bare, DiskFormat: &raw, created: now, updated: now,
-			data: bytes.Repeat([]byte(name), 1024*(i+1)),
 		}
+		made.setData(bytes.Repeat([]byte(name), 1024*(i+1)))
+		g.images[made.ID] = made
 	}
 	return g
 }
@@ -86,7 +93,7 @@ func (g *glance) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Openstack-Request-Id", c.requestID)
 	if c.tok = g.cloud.keystone.validate(r.Header.Get("X-Auth-Token")); c.tok == nil {
 		w.Header().Set("WWW-Authenticate", `Keystone uri="`+g.cloud.AuthURL()+`"`)
-		c.htmlError(fault.New(http.StatusUnauthorized, "This server could not verify that you are authorized to access "+
+		c.webobError(fault.New(http.StatusUnauthorized, "This server could not verify that you are authorized to access "+
 			"the document you requested. Either you supplied the wrong credentials (e.g., bad password), or your browser "+
 			"does not understand how to supply the credentials required."))
 		return
@@ -94,11 +101,11 @@ func (g *glance) serve(w http.ResponseWriter, r *http.Request) {
 	version, rest, _ := strings.Cut(path, "/")
 	rt := glanceRoutes.find(r.Method, rest, &c.arg)
 	if !strings.HasPrefix(version, "v2") || rt == nil {
-		c.htmlError(fault.NotFound("The resource could not be found."))
+		c.webobError(fault.NotFound("The resource could not be found."))
 		return
 	}
 	if err := g.locked(c, rt); err != nil {
-		c.htmlError(err)
+		c.webobError(err)
 		return
 	}
 	c.send()
@@ -121,14 +128,25 @@ func (g *glance) locked(c *call, rt *route[*glance]) error {
 	return rt.serve(g, c)
 }
 
-// htmlError answers in the form that webob gives to Glance's errors.
-func (c *call) htmlError(err error) {
+// webobError answers in the form that webob gives to Glance's errors: HTML, unless the client wants JSON.
+func (c *call) webobError(err error) {
 	e := fault.From(err)
 	title := strconv.Itoa(e.Status) + " " + http.StatusText(e.Status)
-	c.w.Header().Set("Content-Type", "text/html; charset=UTF-8")
+	text := html.EscapeString(e.Message) + "<br /><br />\n\n\n"
 	c.status = e.Status
-	*c.body = append((*c.body)[:0], "<html>\n <head>\n  <title>"+title+"</title>\n </head>\n <body>\n  <h1>"+title+
-		"</h1>\n  "+html.EscapeString(e.Message)+"<br /><br />\n\n\n\n </body>\n</html>"...)
+	*c.body = (*c.body)[:0]
+	if strings.Contains(c.r.Header.Get("Accept"), "application/json") {
+		c.w.Header().Set("Content-Type", "application/json")
+		c.body.obj()
+		c.body.str("message", text)
+		c.body.str("code", title)
+		c.body.str("title", http.StatusText(e.Status))
+		c.body.endObj()
+	} else {
+		c.w.Header().Set("Content-Type", "text/html; charset=UTF-8")
+		*c.body = append(*c.body, "<html>\n <head>\n  <title>"+title+"</title>\n </head>\n <body>\n  <h1>"+title+"</h1>\n  "+
+			text+"\n </body>\n</html>"...)
+	}
 	c.send()
 }
 
@@ -184,10 +202,10 @@ func (g *glance) snapshot(t *token, name string, properties map[string]string) s
 	raw, bare := "raw", "bare"
 	now := g.cloud.opts.Now().UTC()
 	i := &image{
-		ID: g.cloud.opts.NewID(), Name: &name, Status: "active", Visibility: "private", Owner: t.projectID(),
+		ID: g.cloud.opts.NewID(), Name: &name, Visibility: "private", Owner: t.projectID(),
 		ContainerFormat: &bare, DiskFormat: &raw, created: now, updated: now, properties: properties,
-		data: []byte("snapshot of " + name),
 	}
+	i.setData([]byte("snapshot of " + name))
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.images[i.ID] = i
@@ -212,23 +230,17 @@ func (i *image) render(d *doc) {
 	d.any("disk_format", i.DiskFormat)
 	d.any("container_format", i.ContainerFormat)
 	d.str("visibility", i.Visibility)
+	d.str("status", i.Status)
 	if i.data == nil {
-		d.null("size")
-		d.null("virtual_size")
+		for _, name := range []string{"size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value"} {
+			d.null(name)
+		}
 	} else {
 		d.num("size", len(i.data))
 		d.num("virtual_size", len(i.data))
-	}
-	d.str("status", i.Status)
-	if i.data == nil {
-		d.null("checksum")
-		d.null("os_hash_algo")
-		d.null("os_hash_value")
-	} else {
-		sum, hash := md5.Sum(i.data), sha512.Sum512(i.data)
-		d.str("checksum", hex.EncodeToString(sum[:]))
+		d.str("checksum", i.md5)
 		d.str("os_hash_algo", "sha512")
-		d.str("os_hash_value", hex.EncodeToString(hash[:]))
+		d.str("os_hash_value", i.sha512)
 	}
 	d.yes("protected", i.Protected)
 	d.num("min_ram", i.MinRAM)

@@ -167,7 +167,7 @@ func (g *glance) delete(c *call) error {
 		return fault.Forbidden("Image %s is protected and cannot be deleted.", i.ID)
 	}
 	delete(g.images, i.ID)
-	c.status = http.StatusNoContent
+	c.noContent()
 	return nil
 }
 
@@ -184,9 +184,10 @@ func (g *glance) upload(c *call) error {
 		return fault.BadRequest("The request body could not be read.")
 	}
 	done := *i
-	done.data, done.Status, done.updated = append([]byte{}, data...), "active", g.cloud.opts.Now().UTC()
+	done.setData(data)
+	done.updated = g.cloud.opts.Now().UTC()
 	g.images[i.ID] = &done
-	c.status = http.StatusNoContent
+	c.noContent()
 	return nil
 }
 
@@ -229,7 +230,7 @@ func (g *glance) tag(c *call, present bool) error {
 		return fault.NotFound("Could not find tag %s for image %s", c.arg[1], i.ID)
 	}
 	g.images[i.ID] = &tagged
-	c.status = http.StatusNoContent
+	c.noContent()
 	return nil
 }
 

@@ -85,7 +85,8 @@ func (d *doc) strs(k string, v []string) {
 func (d *doc) pairs(k string, m map[string]string) {
 	d.obj(k)
 	for _, n := range slices.Sorted(maps.Keys(m)) {
-		d.key(string(encode(n)[1 : len(encode(n))-1]))
+		d.quote(n)
+		*d = append(*d, ": "...)
 		d.quote(m[n])
 	}
 	d.endObj()

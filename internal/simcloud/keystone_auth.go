@@ -82,7 +82,7 @@ func (k *keystone) dispatch(c *call) error {
 	if issuing := rt.method == "POST" && rt.pattern == "auth/tokens"; c.tok == nil && !issuing {
 		return errUnauthorized
 	}
-	if c.r.Method == http.MethodGet || c.r.Method == http.MethodHead {
+	if c.reads() {
 		k.mu.RLock()
 		defer k.mu.RUnlock()
 	} else {

@@ -82,11 +82,15 @@ func (l *ledger[T]) order(ca int64, ia string, cb int64, ib string) int {
 	return cmp.Or(cmp.Compare(cb, ca), l.tie(ia, ib))
 }
 
-// walk yields the members in list order, those after the given member if there is one.
-func (l *ledger[T]) walk(after *T) iter.Seq[ref[T]] {
+// walk yields the members in list order: those after the given one if there is one, and the generated ones only if they
+// are wanted.
+func (l *ledger[T]) walk(after *T, generated bool) iter.Seq[ref[T]] {
 	g, o := 0, len(l.own)-1
 	if after != nil {
 		g, o = l.position(*after)
+	}
+	if !generated {
+		g = l.gen.n
 	}
 	return func(yield func(ref[T]) bool) {
 		for g < l.gen.n || o >= 0 {

@@ -2,6 +2,7 @@ package simcloud
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -78,12 +79,18 @@ func (n *network) serve(w http.ResponseWriter, r *http.Request) {
 		segments := strings.Split(strings.TrimSuffix(strings.Trim(rest, "/"), ".json"), "/")
 		err = n.pod.locked(c, func() error { return n.dispatch(c, segments) })
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		c.send()
+	case errors.Is(err, errNoExtension):
+		fault.NoRoute(w, r)
+	default:
 		fault.Write(w, fault.Neutron, err)
-		return
 	}
-	c.send()
 }
+
+// errNoExtension is answered by the framework below Neutron.
+var errNoExtension = errors.New("no such extension")
 
 var errNoRoute = netError(http.StatusNotFound, "HTTPNotFound", "The resource could not be found.")
 
@@ -175,7 +182,7 @@ func (n *network) visible(t *token, k *netKind, o *netObject) bool {
 func (n *network) find(c *call, k *netKind, id string) (*netObject, error) {
 	o := n.objects[k.collection][id]
 	if o == nil && k.collection == "ports" {
-		o = n.generatedPort(id, c.r.Method != http.MethodGet)
+		o = n.generatedPort(id, !c.reads())
 	}
 	if o == nil || !n.visible(c.tok, k, o) {
 		return nil, k.notFound(id)
@@ -280,7 +287,7 @@ func (n *network) newObject(k *netKind, project string) *netObject {
 	now := n.pod.cloud.opts.Now().UTC().Format(zulu)
 	attrs := k.defaults()
 	maps.Copy(attrs, map[string]any{
-		"created_at": now, "updated_at": now, "revision_number": 1, "tags": []any{}, "description": "",
+		"created_at": now, "updated_at": now, "revision_number": k.revision, "tags": []any{}, "description": "",
 	})
 	return &netObject{id: n.pod.cloud.opts.NewID(), project: project, attrs: attrs}
 }
@@ -350,8 +357,14 @@ func (n *network) remove(c *call, k *netKind, o *netObject) error {
 		}
 	}
 	n.drop(k, o)
-	c.status = http.StatusNoContent
+	c.emptied()
 	return nil
+}
+
+// emptied is Neutron's 204, which has no type.
+func (c *call) emptied() {
+	c.status = http.StatusNoContent
+	c.w.Header()["Content-Type"] = nil
 }
 
 // drop forgets an object and frees what it held.
@@ -370,14 +383,15 @@ func (n *network) tags(c *call, o *netObject, more []string) error {
 		switch c.r.Method {
 		case http.MethodPut:
 			c.status = http.StatusCreated
+			*c.body = append(*c.body, "null"...)
 			if !has {
 				current = append(current, more[0])
 			}
 		case http.MethodDelete, http.MethodGet:
-			c.status = http.StatusNoContent
 			if !has {
 				return netError(http.StatusNotFound, "TagNotFound", "Tag %s could not be found.", more[0])
 			}
+			c.emptied()
 			if c.r.Method == http.MethodGet {
 				return nil
 			}
@@ -394,7 +408,7 @@ func (n *network) tags(c *call, o *netObject, more []string) error {
 		o.attrs["tags"] = current
 	case http.MethodDelete:
 		o.attrs["tags"] = []string{}
-		c.status = http.StatusNoContent
+		c.emptied()
 		return nil
 	}
 	c.body.obj()

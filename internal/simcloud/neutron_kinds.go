@@ -10,6 +10,7 @@ import (
 // netKind is what distinguishes one collection.
 type netKind struct {
 	collection, singular string
+	revision             int    // of a new object
 	class, missing       string // of the error for an unknown id
 	// defaults are the attributes a client may give, with what they are if it does not. They are made anew each time.
 	defaults func() map[string]any
@@ -46,7 +47,7 @@ func newNetKinds() map[string]*netKind {
 
 func networkKind() *netKind {
 	return &netKind{
-		collection: "networks", singular: "network", class: "Network", missing: "Network %s could not be found.",
+		collection: "networks", singular: "network", revision: 1, class: "Network", missing: "Network %s could not be found.",
 		admin: names("provider:network_type", "provider:physical_network", "provider:segmentation_id"),
 		defaults: func() map[string]any {
 			return map[string]any{
@@ -58,7 +59,8 @@ func networkKind() *netKind {
 		},
 		created: func(n *network, t *token, o *netObject) error {
 			if (o.flag("shared") || o.flag("router:external")) && !t.admin() {
-				return netError(http.StatusForbidden, "PolicyNotAuthorized", "rule:create_network:shared is disallowed by policy")
+				return netError(http.StatusForbidden, "PolicyNotAuthorized",
+					"(rule:create_network and rule:create_network:shared) is disallowed by policy")
 			}
 			for _, zone := range texts(o.attrs["availability_zone_hints"]) {
 				if zone != n.pod.Zone {
@@ -90,6 +92,9 @@ func networkKind() *netKind {
 				ids = append(ids, s.id)
 			}
 			view["subnets"] = ids
+			if !o.flag("router:external") {
+				delete(view, "is_default")
+			}
 		},
 	}
 }
@@ -114,7 +119,7 @@ func subnetKind() *netKind {
 			return map[string]any{
 				"name": "", "network_id": "", "ip_version": 4, "subnetpool_id": nil, "enable_dhcp": true, "ipv6_ra_mode": nil,
 				"ipv6_address_mode": nil, "gateway_ip": "", "cidr": "", "allocation_pools": []any{}, "host_routes": []any{},
-				"dns_nameservers": []any{}, "service_types": []any{}, "dns_publish_fixed_ip": false, "segment_id": nil,
+				"dns_nameservers": []any{}, "service_types": []any{},
 			}
 		},
 		created: func(n *network, t *token, o *netObject) error {
@@ -146,6 +151,7 @@ func subnetKind() *netKind {
 				}
 				o.attrs["allocation_pools"] = []any{map[string]any{"start": start.String(), "end": lastOf(cidr).String()}}
 			}
+			n.changed(net)
 			return nil
 		},
 		deleting: func(n *network, o *netObject) error {
@@ -175,7 +181,7 @@ func lastOf(p netip.Prefix) netip.Addr {
 
 func groupKind() *netKind {
 	return &netKind{
-		collection: "security-groups", singular: "security_group", class: "SecurityGroup",
+		collection: "security-groups", singular: "security_group", revision: 1, class: "SecurityGroup",
 		missing: "Security group %s does not exist",
 		fixed:   names("stateful"),
 		defaults: func() map[string]any {

@@ -2,7 +2,6 @@ package simcloud
 
 import (
 	"cmp"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,7 +11,9 @@ import (
 func (n *network) list(c *call, k *netKind) error {
 	all := n.candidates(c, k)
 	all = slices.DeleteFunc(all, func(o *netObject) bool { return !n.visible(c.tok, k, o) || !n.selected(c, k, o) })
-	n.sort(c, k, all)
+	if err := k.sort(c, all); err != nil {
+		return err
+	}
 	page, before, after, err := cutPage(c, k, all)
 	if err != nil {
 		return err
@@ -107,12 +108,21 @@ func matchesFixedIPs(o *netObject, wanted []string) bool {
 }
 
 // sort orders by the given keys, then by id, which Neutron always adds.
-func (n *network) sort(c *call, k *netKind, all []*netObject) {
+func (k *netKind) sort(c *call, all []*netObject) error {
 	keys, dirs := c.query["sort_key"], c.query["sort_dir"]
+	if len(keys) != len(dirs) {
+		return netError(400, "HTTPBadRequest", "The number of sort_keys and sort_dirs must be same")
+	}
+	known := k.defaults()
+	for _, key := range keys {
+		if _, ok := known[key]; !ok && key != "id" && key != "created_at" && key != "updated_at" {
+			return netError(400, "HTTPBadRequest", "['%s'] is invalid attribute for sort_keys", key)
+		}
+	}
 	slices.SortFunc(all, func(a, b *netObject) int {
 		for i, key := range keys {
 			order := cmp.Compare(filterText(attr(a, key)), filterText(attr(b, key)))
-			if i < len(dirs) && dirs[i] == "desc" {
+			if dirs[i] == "desc" {
 				order = -order
 			}
 			if order != 0 {
@@ -121,6 +131,7 @@ func (n *network) sort(c *call, k *netKind, all []*netObject) {
 		}
 		return cmp.Compare(a.id, b.id)
 	})
+	return nil
 }
 
 func attr(o *netObject, name string) any {
@@ -134,7 +145,7 @@ func attr(o *netObject, name string) any {
 func cutPage(c *call, k *netKind, all []*netObject) (page []*netObject, before, after bool, err error) {
 	limit, bad := strconv.Atoi(cmp.Or(c.query.Get("limit"), "0"))
 	if bad != nil || limit < 0 {
-		return nil, false, false, netError(400, "HTTPBadRequest", "Bad limit request: Limit must be an integer 0 or greater and not '%s'.",
+		return nil, false, false, netError(400, "BadRequest", "Bad limit request: Limit must be an integer 0 or greater and not '%s'.",
 			c.query.Get("limit"))
 	}
 	if limit == 0 {
@@ -161,14 +172,9 @@ func cutPage(c *call, k *netKind, all []*netObject) (page []*netObject, before, 
 
 func (n *network) pageLinks(c *call, k *netKind, page []*netObject, before, after bool) {
 	c.body.arr(k.plural() + "_links")
+	query := c.without("marker", "page_reverse")
 	link := func(rel, marker, more string) {
-		query := url.Values{}
-		for name, v := range c.query {
-			if name != "marker" && name != "page_reverse" {
-				query[name] = v
-			}
-		}
-		c.body.link(rel, c.prefix, "/", k.collection, "?", query.Encode(), "&marker=", marker, more)
+		c.body.link(rel, c.prefix, "/", k.collection, "?", query, "&marker=", marker, more)
 	}
 	if after {
 		link("next", page[len(page)-1].id, "")

@@ -14,7 +14,7 @@ type address struct{ subnet, ip string }
 
 func portKind() *netKind {
 	return &netKind{
-		collection: "ports", singular: "port", class: "Port", missing: "Port %s could not be found.",
+		collection: "ports", singular: "port", revision: 1, class: "Port", missing: "Port %s could not be found.",
 		admin: names("binding:host_id", "binding:profile", "binding:vif_type", "binding:vif_details"),
 		fixed: names("network_id"),
 		defaults: func() map[string]any {
@@ -81,6 +81,13 @@ func (n *network) completePort(t *token, o *netObject) error {
 		o.attrs["status"] = "ACTIVE"
 	}
 	o.attrs["binding:host_id"] = o.text("binding:host_id")
+	o.attrs["binding:vif_type"], o.attrs["binding:vif_details"] = "unbound", map[string]any{}
+	if o.text("binding:host_id") != "" {
+		o.attrs["binding:vif_type"] = "ovs"
+	}
+	if o.attrs["binding:profile"] == nil {
+		o.attrs["binding:profile"] = map[string]any{}
+	}
 	return n.allocate(o)
 }
 
@@ -230,7 +237,7 @@ func (n *network) canPlug(t *token, r netRequest) error {
 		p := n.objects["ports"][r.Port]
 		switch {
 		case p == nil || !n.visible(t, n.kinds["ports"], p):
-			return fault.BadRequest("Port %s could not be found.", r.Port)
+			return fault.BadRequest("Port id %s could not be found.", r.Port)
 		case p.text("device_id") != "":
 			return fault.Conflict("Port %s is still in use.", r.Port)
 		}

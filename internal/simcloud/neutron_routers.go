@@ -92,7 +92,7 @@ func writeInterface(c *call, router, p *netObject) {
 		subnet = ips[0].subnet
 	}
 	*c.body = append(*c.body, encode(map[string]any{
-		"id": router.id, "project_id": router.project, "tenant_id": router.project, "port_id": p.id,
+		"id": router.id, "tenant_id": router.project, "port_id": p.id,
 		"network_id": p.text("network_id"), "subnet_id": subnet, "subnet_ids": []string{subnet},
 	})...)
 }
@@ -121,7 +121,7 @@ func (n *network) showExtensions(c *call, more []string) error {
 		c.body.any("extensions", all)
 	} else {
 		if !slices.Contains(netExtensions, more[0]) {
-			return netError(http.StatusNotFound, "HTTPNotFound", "Extension with alias %s does not exist", more[0])
+			return errNoExtension
 		}
 		c.body.any("extension", entry(more[0]))
 	}
@@ -132,7 +132,7 @@ func (n *network) showExtensions(c *call, more []string) error {
 func (n *network) listResources(c *call) error {
 	c.body.obj()
 	c.body.arr("resources")
-	for _, name := range []string{"network", "subnet", "port"} {
+	for _, name := range []string{"network", "subnet", "subnetpool", "port"} {
 		c.body.obj()
 		c.body.str("name", name)
 		c.body.str("collection", name+"s")
@@ -155,8 +155,8 @@ func (n *network) showQuota(c *call, more []string) error {
 	}
 	quota := map[string]any{}
 	for name, limit := range map[string]int{
-		"network": 100, "subnet": 100, "port": 500, "router": 10, "floatingip": 50, "security_group": 10,
-		"security_group_rule": 100, "subnetpool": -1, "rbac_policy": 10,
+		"network": 1000, "subnet": 1000, "port": 5000, "router": 1000, "floatingip": 1000, "security_group": 1000,
+		"security_group_rule": 5000, "subnetpool": -1, "rbac_policy": 10,
 	} {
 		quota[name] = limit
 		if len(more) > 1 && (more[1] == "details" || more[1] == "detail") {

@@ -135,7 +135,7 @@ func (n *compute) serve(w http.ResponseWriter, r *http.Request) {
 
 // locked runs a handler under the lock that its method needs. Nothing is written to the client meanwhile.
 func (p *Pod) locked(c *call, serve func() error) error {
-	if c.r.Method == http.MethodGet || c.r.Method == http.MethodHead {
+	if c.reads() {
 		p.mu.RLock()
 		defer p.mu.RUnlock()
 	} else {

@@ -245,7 +245,9 @@ func (n *compute) rebuild(c *call, s *server, raw json.RawMessage) error {
 	d := c.body
 	d.obj()
 	d.key("server")
-	n.render(c, s, v)
+	shown := *s
+	shown.rebuilding = true
+	n.render(c, &shown, v)
 	*d = (*d)[:len(*d)-1] // the server goes on
 	d.str("adminPass", s.adminPass)
 	if c.at(57) {

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"github.com/tricircle/tricircle/internal/fault"
 )
 
@@ -86,6 +88,9 @@ func (n *compute) attach(c *call) error {
 	vm := s.vmState(c.cloud.opts.Now())
 	if !slices.Contains([]string{"active", "paused", "stopped", "resized", "soft-delete", "shelved", "shelved_offloaded"}, vm) {
 		return cannot("attach_volume", s, vm)
+	}
+	if uuid.Validate(b.VolumeID) != nil {
+		return fault.BadRequest("Invalid input for field/attribute volumeId. Value: %s. '%s' is not a 'uuid'", b.VolumeID, b.VolumeID)
 	}
 	v, err := n.pod.volume.attachable(c.tok, b.VolumeID)
 	if err != nil {

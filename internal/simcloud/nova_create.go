@@ -16,7 +16,7 @@ import (
 )
 
 type serverBody struct {
-	Name           string
+	Name           *string
 	FlavorRef      any
 	ImageRef       string
 	Networks       json.RawMessage
@@ -38,6 +38,12 @@ type serverBody struct {
 	ConfigDrive    any    `json:"config_drive"`
 	AccessIPv4     string
 	AccessIPv6     string
+
+	// Accepted, and without effect here.
+	Personality    any
+	BlockDeviceOld any `json:"block_device_mapping"`
+	TrustedCerts   any `json:"trusted_image_certificates"`
+	Hypervisor     any `json:"hypervisor_hostname"`
 }
 
 type blockDevice struct {
@@ -75,9 +81,9 @@ func tooShort(field string) error {
 // boot is a checked request for servers.
 type boot struct {
 	serverBody
+	raw      json.RawMessage
 	flavor   *flavor
 	min, max int
-	zone     string
 	nets     []netRequest
 	group    *serverGroup
 	volumes  []*attachment // prepared, not yet attached
@@ -135,11 +141,11 @@ func (n *compute) checkBoot(c *call) (*boot, error) {
 	if err := c.decode(&body); err != nil {
 		return nil, err
 	}
-	if body["server"] == nil {
+	if b.raw = body["server"]; b.raw == nil {
 		return nil, fault.BadRequest("'server' is a required property")
 	}
-	if err := json.Unmarshal(body["server"], &b.serverBody); err != nil {
-		return nil, fault.BadRequest("Invalid input for field/attribute server. Value: %s. %v", body["server"], err)
+	if err := strict("server", b.raw, &b.serverBody); err != nil {
+		return nil, err
 	}
 	if raw := cmp.Or(string(body["os:scheduler_hints"]), string(body["OS-SCH-HNT:scheduler_hints"])); raw != "" {
 		if err := json.Unmarshal([]byte(raw), &hints); err != nil {
@@ -148,7 +154,7 @@ func (n *compute) checkBoot(c *call) (*boot, error) {
 	}
 	if hints.Group != "" {
 		if b.group = n.group(hints.Group); b.group == nil {
-			return nil, fault.BadRequest("The requested group ID '%s' cannot be found.", hints.Group)
+			return nil, fault.BadRequest("Instance group %s could not be found.", hints.Group)
 		}
 	}
 	for _, check := range []func(*call, *boot) error{
@@ -164,17 +170,19 @@ func (n *compute) checkBoot(c *call) (*boot, error) {
 func (n *compute) checkRequired(c *call, b *boot) error {
 	required := func(name string) error {
 		return fault.BadRequest("Invalid input for field/attribute server. Value: %s. '%s' is a required property",
-			encode(b.serverBody.Metadata), name)
+			b.raw, name)
 	}
 	switch {
-	case b.Name == "":
+	case b.Name == nil:
 		return required("name")
+	case *b.Name == "":
+		return tooShort("name")
 	case b.FlavorRef == nil:
 		return required("flavorRef")
 	case b.Networks == nil && c.at(37):
 		return required("networks")
-	case len(b.Name) > 255:
-		return fault.BadRequest("Invalid input for field/attribute name. Value: %s. '%s' is too long", b.Name, b.Name)
+	case len(*b.Name) > 255:
+		return fault.BadRequest("Invalid input for field/attribute name. Value: %s. '%s' is too long", *b.Name, *b.Name)
 	}
 	return nil
 }
@@ -315,6 +323,9 @@ func (n *compute) checkVolumes(c *call, b *boot) error {
 		switch dev.SourceType {
 		case "volume":
 			v, err := n.pod.volume.attachable(c.tok, dev.UUID)
+			if err != nil && a.root && fault.From(err).Err == errNoVolume {
+				return fault.BadRequest("Block Device Mapping is Invalid: failed to get volume %s.", dev.UUID)
+			}
 			if err != nil {
 				return err
 			}
@@ -345,7 +356,7 @@ func (n *compute) checkVolumes(c *call, b *boot) error {
 func (n *compute) boot(c *call, b *boot, reservation string, index int) (*server, error) {
 	now := c.cloud.opts.Now().UTC()
 	s := &server{
-		id: c.cloud.opts.NewID(), name: b.Name, description: b.Description, project: c.tok.projectID(), user: c.tok.user.id,
+		id: c.cloud.opts.NewID(), name: *b.Name, description: b.Description, project: c.tok.projectID(), user: c.tok.user.id,
 		created: now.Truncate(time.Second), updated: now, activeAt: now.Add(c.cloud.opts.BootDelay), state: "active",
 		flavor: b.flavor, image: b.ImageRef, key: b.Key, userData: b.UserData, metadata: b.Metadata, tags: b.Tags,
 		reservation: reservation, launchIndex: index, diskConfig: cmp.Or(b.DiskConfig, "MANUAL"),
@@ -353,7 +364,7 @@ func (n *compute) boot(c *call, b *boot, reservation string, index int) (*server
 		accessIPv4:  b.AccessIPv4, accessIPv6: b.AccessIPv6, adminPass: b.AdminPass,
 	}
 	if b.max > 1 {
-		s.name = fmt.Sprintf("%s-%d", b.Name, index+1)
+		s.name = fmt.Sprintf("%s-%d", *b.Name, index+1)
 	}
 	if !c.at(19) {
 		s.description = s.name

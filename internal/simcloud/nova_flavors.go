@@ -36,13 +36,13 @@ func (n *compute) listFlavors(c *call) error {
 		}
 		all = all[at+1:]
 	}
-	q := serverQuery{limit: maxLimit}
-	if err := n.parsePaging(&call{query: map[string][]string{"limit": c.query["limit"]}}, &q); err != nil {
+	limit, err := c.novaLimit()
+	if err != nil {
 		return err
 	}
 	c.body.obj()
 	c.body.arr("flavors")
-	page := all[:min(q.limit, len(all))]
+	page := all[:min(limit, len(all))]
 	for _, f := range page {
 		if detail {
 			n.renderFullFlavor(c, f)
@@ -51,15 +51,15 @@ func (n *compute) listFlavors(c *call) error {
 		c.body.obj()
 		c.body.str("id", f.ID)
 		c.body.str("name", f.Name)
+		c.writeLinks("flavors", f.ID)
 		if c.at(55) {
 			c.body.orNull("description", f.Description)
 		}
-		c.writeLinks("flavors", f.ID)
 		c.body.endObj()
 	}
 	c.body.endArr()
-	if len(page) > 0 && len(page) == q.limit {
-		c.next("flavors_links", page[len(page)-1].ID)
+	if len(page) > 0 && len(page) == limit {
+		c.next("flavors_links", page[len(page)-1].ID, true)
 	}
 	c.body.endObj()
 	return nil

@@ -5,9 +5,7 @@ import (
 	"time"
 )
 
-// generated project and user own everything that was not created by the API.
-func (n *compute) generatedProject() string { return stableDemoProject }
-
+// The owner of everything that was not made by the API, and the image of its servers.
 var (
 	stableDemoProject = stableHex("project demo")
 	stableDemoUser    = stableHex("user demo")

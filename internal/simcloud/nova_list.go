@@ -2,7 +2,7 @@ package simcloud
 
 import (
 	"cmp"
-	"net/url"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -88,28 +88,37 @@ func (n *compute) listServers(c *call) error {
 	}
 	d.endArr()
 	if count > 0 && count == q.limit {
-		c.next("servers_links", last)
+		c.next("servers_links", last, true)
 	}
 	d.endObj()
 	return nil
 }
 
-// next writes the link to the next page: the parameters sorted by name, with another marker, as
-// nova/api/openstack/common.py has it.
-func (c *call) next(key, marker string) {
-	query := url.Values{}
-	for k, v := range c.query {
-		if k != "marker" {
-			query[k] = v
-		}
+// next writes the link to the next page: this request with another marker. Nova sorts the parameters
+// (nova/api/openstack/common.py), Cinder and Neutron keep them as they came.
+func (c *call) next(key, marker string, sorted bool) {
+	query := c.without("marker")
+	if sorted {
+		values := maps.Clone(c.query)
+		delete(values, "marker")
+		query = values.Encode()
 	}
-	href := c.prefix + c.r.URL.Path[strings.LastIndex(c.r.URL.Path, "/"+strings.TrimSuffix(key, "_links")):] + "?"
-	if len(query) > 0 {
-		href += query.Encode() + "&"
+	if query != "" {
+		query += "&"
 	}
+	collection := "/" + strings.TrimSuffix(key, "_links")
 	c.body.arr(key)
-	c.body.link("next", href, "marker=", marker)
+	c.body.link("next", c.prefix, c.r.URL.Path[strings.LastIndex(c.r.URL.Path, collection):], "?", query, "marker=", marker)
 	c.body.endArr()
+}
+
+// without is the query as it came, less some parameters.
+func (c *call) without(names ...string) string {
+	parts := strings.Split(c.r.URL.RawQuery, "&")
+	return strings.Join(slices.DeleteFunc(parts, func(p string) bool {
+		name, _, _ := strings.Cut(p, "=")
+		return slices.Contains(names, name)
+	}), "&")
 }
 
 // page yields the servers of one page. In the default order its cost is that of the page and of what filters skip; any
@@ -128,7 +137,7 @@ func (n *compute) page(q *serverQuery) func(yield func(*server) bool) {
 			return
 		}
 		var scratch []byte
-		for r := range n.servers.walk(after) {
+		for r := range n.servers.walk(after, q.generated()) {
 			if !r.kept && q.skips(n, r.index, &scratch) {
 				continue
 			}
@@ -143,9 +152,12 @@ func (n *compute) page(q *serverQuery) func(yield func(*server) bool) {
 	}
 }
 
+// generated tells whether the servers that were not made by the API can match: they all belong to one project.
+func (q *serverQuery) generated() bool { return q.project == "" || q.project == stableDemoProject }
+
 // skips rules out an untouched generated server without making it.
 func (q *serverQuery) skips(n *compute, i int, scratch *[]byte) bool {
-	if q.deleted || q.project != "" && q.project != n.generatedProject() {
+	if q.deleted {
 		return true
 	}
 	if q.status != nil && !slices.Contains(q.status, generatedState(i)) {
@@ -161,7 +173,7 @@ func (q *serverQuery) skips(n *compute, i int, scratch *[]byte) bool {
 func (n *compute) sortedPage(q *serverQuery) func(yield func(*server) bool) {
 	return func(yield func(*server) bool) {
 		var all []*server
-		for r := range n.servers.walk(nil) {
+		for r := range n.servers.walk(nil, q.generated()) {
 			if s := n.servers.at(r); !q.none && (q.matches(n, s) || q.marker != nil && s.id == q.marker.id) {
 				all = append(all, s)
 			}
@@ -244,16 +256,22 @@ func invalidQuery(name, value, why string) error {
 	return fault.BadRequest("Invalid input for query parameters %s. Value: %s. '%s' %s", name, value, value, why)
 }
 
-func (n *compute) parsePaging(c *call, q *serverQuery) error {
-	limit := c.query.Get("limit")
-	if !digits.MatchString(limit) {
-		return invalidQuery("limit", limit, "does not match '^[0-9]*$'")
+// novaLimit is the size of a page.
+func (c *call) novaLimit() (int, error) {
+	text := c.query.Get("limit")
+	if !digits.MatchString(text) {
+		return 0, invalidQuery("limit", text, "does not match '^[0-9]*$'")
 	}
-	if limit != "" {
-		// Only overflow is left to fail, and that is more than the maximum.
-		if l, err := strconv.Atoi(limit); err == nil {
-			q.limit = min(l, maxLimit)
-		}
+	limit, err := strconv.Atoi(text)
+	if err != nil {
+		return maxLimit, nil // empty, or far too large
+	}
+	return min(limit, maxLimit), nil
+}
+
+func (n *compute) parsePaging(c *call, q *serverQuery) (err error) {
+	if q.limit, err = c.novaLimit(); err != nil {
+		return err
 	}
 	if id := c.query.Get("marker"); id != "" {
 		// A deleted server is still a valid marker.

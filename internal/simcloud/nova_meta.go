@@ -166,8 +166,8 @@ func (n *compute) addTag(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.status = http.StatusNoContent
 	if s.tag(c.arg[1]) == nil {
+		c.noContent()
 		return nil
 	}
 	s.tags = append(slices.Clone(s.tags), c.arg[1])

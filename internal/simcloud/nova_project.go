@@ -349,7 +349,7 @@ func (n *compute) usage(project string) usage {
 		u.cores += times * f.VCPUs
 		u.ram += times * f.RAM
 	}
-	if project == n.generatedProject() && n.servers.gen.n > 0 {
+	if project == stableDemoProject && n.servers.gen.n > 0 {
 		add(n.tiny, n.servers.gen.n-len(n.servers.touched))
 	}
 	for _, s := range n.servers.byID {

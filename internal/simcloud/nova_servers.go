@@ -15,6 +15,7 @@ type server struct {
 	launched, deleted  time.Time // zero: not yet
 	activeAt           time.Time // until then it is being built
 	state              string    // Nova's vm_state once it is built
+	rebuilding         bool      // in the answer to a rebuild
 	flavor, oldFlavor  *flavor
 	image              string // "" when booted from a volume
 	key                string
@@ -132,6 +133,9 @@ func (n *compute) render(c *call, s *server, v view) {
 	d.str("id", s.id)
 	d.str("name", s.name)
 	status := statuses[vm]
+	if s.rebuilding {
+		status = "REBUILD"
+	}
 	d.str("status", status)
 	d.str("tenant_id", s.project)
 	d.str("user_id", s.user)
@@ -262,9 +266,12 @@ func (n *compute) renderExtensions(c *call, s *server, v view, vm, host string) 
 	if v.extended {
 		n.renderAdmin(c, s, host)
 	}
-	if built {
+	switch {
+	case s.rebuilding:
+		d.str("OS-EXT-STS:task_state", "rebuilding")
+	case built:
 		d.null("OS-EXT-STS:task_state")
-	} else {
+	default:
 		d.str("OS-EXT-STS:task_state", "spawning")
 	}
 	d.str("OS-EXT-STS:vm_state", vm)
@@ -387,7 +394,7 @@ func (n *compute) updateServer(c *call) error {
 		Name, AccessIPv4, AccessIPv6, Description, Hostname *string
 		DiskConfig                                          *string `json:"OS-DCF:diskConfig"`
 	}
-	if err := c.decodeIn("server", &b); err != nil {
+	if err := c.decodeStrict("server", &b); err != nil {
 		return err
 	}
 	if b.Name != nil && *b.Name == "" {
