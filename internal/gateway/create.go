@@ -127,8 +127,10 @@ func (c *Call) Create(pods []*pod.Pod, cr Creation) (*pod.Pod, *Answer, error) {
 	return nil, nil, failure
 }
 
-// adopt looks for what a lost reply was about.
+// adopt looks for what a lost reply was about, for as long as a list may take: a pod that lost one reply may give no other.
 func (c *Call) adopt(ctx context.Context, p *pod.Pod, cr Creation, start time.Time, lost error) (*Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.ListTimeout)
+	defer cancel()
 	for _, pause := range lookUpAfter {
 		select {
 		case <-time.After(pause):
