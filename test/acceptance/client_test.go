@@ -19,6 +19,7 @@ import (
 type client string
 
 const (
+	topAdmin  client = "top-admin"
 	topDemo   client = "top-demo"
 	site2Demo client = "site2-demo"
 )

@@ -64,7 +64,7 @@ func eventuallyGone(t testing.TB, path string) {
 func TestVolume_OfAnotherPod_IsNotAttached(t *testing.T) {
 	s := demo.boot(t, regionOne, object{"availability_zone": "az1"})
 	v := demo.create(t, regionOne, object{"availability_zone": "az2"})
-	topDemo.refused(t, []string{"HTTP 400", v.ID, "az1", "az2"}, "server", "add", "volume", s.ID, v.ID)
+	topDemo.refused(t, []string{"400", v.ID, "az1", "az2"}, "server", "add", "volume", s.ID, v.ID)
 	if v = demo.awaitVolume(t, site2, v.ID, "available"); v.Status != "available" {
 		t.Errorf("after the refusal: %+v", v)
 	}

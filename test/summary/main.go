@@ -10,6 +10,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -118,7 +119,7 @@ func (s *summary) end(t test, e event) {
 		}
 	}
 	if s.verbose && !isPackage || isPackage && e.Action != "skip" {
-		fmt.Fprintf(s.out, "%-4s %7.2fs  %s\n", e.Action, e.Elapsed, strings.TrimSpace(t.pkg+" "+t.name))
+		fmt.Fprintf(s.out, "%-4s %7.2fs  %s\n", e.Action, e.Elapsed, cmp.Or(t.name, t.pkg))
 	}
 	delete(s.output, t)
 }
