@@ -109,8 +109,7 @@ func (c *call) isTrue(name string) bool {
 type route[S any] struct {
 	method  string
 	pattern string // segments; "{}" is a variable one
-	min     int    // microversions that have it; max 0 is no end
-	max     int
+	min     int    // the first microversion that has it
 	serve   func(S, *call) error
 }
 

@@ -320,7 +320,7 @@ func (v *volume) count(project string, filters map[string]string) int {
 func (v *volume) summary(c *call) error {
 	u := v.usage(c.tok.projectID())
 	c.body.obj()
-	c.body.any("volume-summary", map[string]int{"total_count": u.volumes, "total_size": u.gigabytes})
+	c.body.value("volume-summary", map[string]int{"total_count": u.volumes, "total_size": u.gigabytes})
 	c.body.endObj()
 	return nil
 }

@@ -101,7 +101,7 @@ func (v *volume) renderAttachment(c *call, a *attachment, detail bool) {
 		d.time("attached_at", a.attached, micro)
 		d.str("detached_at", "")
 		d.str("attach_mode", "rw")
-		d.any("connection_info", map[string]any{
+		d.value("connection_info", map[string]any{
 			"device_path": "/dev/simulated/" + a.volume, "volume_id": a.volume, "access_mode": "rw",
 			"driver_volume_type": "local", "attachment_id": a.id,
 		})
@@ -205,7 +205,7 @@ func (v *volume) usage(project string) volumeUsage {
 func (v *volume) showLimits(c *call) error {
 	u := v.usage(c.tok.projectID())
 	c.body.obj()
-	c.body.any("limits", map[string]any{"rate": []string{}, "absolute": map[string]int{
+	c.body.value("limits", map[string]any{"rate": []string{}, "absolute": map[string]int{
 		"maxTotalVolumes": 100, "maxTotalSnapshots": 100, "maxTotalVolumeGigabytes": 10000, "maxTotalBackups": 10,
 		"maxTotalBackupGigabytes": 1000, "totalVolumesUsed": u.volumes, "totalGigabytesUsed": u.gigabytes,
 		"totalSnapshotsUsed": u.snapshots, "totalBackupsUsed": u.backups, "totalBackupGigabytesUsed": u.backupGigabytes,
@@ -234,7 +234,7 @@ func (v *volume) showQuota(c *call) error {
 		{"snapshots_" + defaultType, -1, u.snapshots}, {"groups", 10, 0},
 	} {
 		if withUsage {
-			d.any(q.name, map[string]int{"limit": q.limit, "in_use": q.used, "reserved": 0})
+			d.value(q.name, map[string]int{"limit": q.limit, "in_use": q.used, "reserved": 0})
 		} else {
 			d.num(q.name, q.limit)
 		}
@@ -247,7 +247,7 @@ func (v *volume) showQuota(c *call) error {
 
 func (v *volume) listZones(c *call) error {
 	c.body.obj()
-	c.body.any("availabilityZoneInfo", []any{
+	c.body.value("availabilityZoneInfo", []any{
 		map[string]any{"zoneName": v.pod.Zone, "zoneState": map[string]bool{"available": true}},
 	})
 	c.body.endObj()
@@ -259,16 +259,16 @@ func (v *volume) listServices(c *call) error {
 		return err
 	}
 	var all []any
-	for binary, host := range map[string]string{
-		"cinder-backup": v.pod.Region, "cinder-volume": v.pod.Region + "@file", "cinder-scheduler": v.pod.Region,
+	for _, s := range [][2]string{
+		{"cinder-backup", v.pod.Region}, {"cinder-volume", v.pod.Region + "@file"}, {"cinder-scheduler", v.pod.Region},
 	} {
 		all = append(all, map[string]any{
-			"binary": binary, "host": host, "zone": v.pod.Zone, "status": "enabled", "state": "up",
+			"binary": s[0], "host": s[1], "zone": v.pod.Zone, "status": "enabled", "state": "up",
 			"updated_at": c.cloud.opts.Now().UTC().Format(micro), "disabled_reason": nil,
 		})
 	}
 	c.body.obj()
-	c.body.any("services", all)
+	c.body.value("services", all)
 	c.body.endObj()
 	return nil
 }
@@ -285,7 +285,7 @@ func (v *volume) listExtensions(c *call) error {
 		})
 	}
 	c.body.obj()
-	c.body.any("extensions", all)
+	c.body.value("extensions", all)
 	c.body.endObj()
 	return nil
 }

@@ -350,7 +350,7 @@ func (v *volume) restoreBackup(c *call) error {
 	}
 	c.status = http.StatusAccepted
 	c.body.obj()
-	c.body.any("restore", map[string]string{"backup_id": b.id, "volume_id": x.id, "volume_name": x.name})
+	c.body.value("restore", map[string]string{"backup_id": b.id, "volume_id": x.id, "volume_name": x.name})
 	c.body.endObj()
 	return nil
 }

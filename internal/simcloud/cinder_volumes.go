@@ -466,7 +466,7 @@ func (v *volume) uploadImage(c *call, x *disk, raw json.RawMessage) error {
 	d.str("status", "uploading")
 	d.orNull("display_description", x.description)
 	d.num("size", x.size)
-	d.any("volume_type", map[string]any{"id": defaultTypeID, "name": defaultType})
+	d.value("volume_type", map[string]any{"id": defaultTypeID, "name": defaultType})
 	d.str("image_id", id)
 	d.str("container_format", cmp.Or(b.ContainerFormat, "bare"))
 	d.str("disk_format", cmp.Or(b.DiskFormat, "raw"))

@@ -27,17 +27,17 @@ type glance struct {
 }
 
 type image struct {
-	ID              string
-	Name            *string
-	Status          string
-	Visibility      string
-	Owner           string
-	ContainerFormat *string
-	DiskFormat      *string
-	MinDisk, MinRAM int
-	Protected       bool
-	Hidden          bool
-	Tags            []string
+	id              string
+	name            *string
+	status          string
+	visibility      string
+	owner           string
+	containerFormat *string
+	diskFormat      *string
+	minDisk, minRAM int
+	protected       bool
+	hidden          bool
+	tags            []string
 	properties      map[string]string
 	created         time.Time
 	updated         time.Time
@@ -47,7 +47,7 @@ type image struct {
 
 func (i *image) setData(data []byte) {
 	sum, hash := md5.Sum(data), sha512.Sum512(data)
-	i.data, i.md5, i.sha512, i.Status = data, hex.EncodeToString(sum[:]), hex.EncodeToString(hash[:]), "active"
+	i.data, i.md5, i.sha512, i.status = data, hex.EncodeToString(sum[:]), hex.EncodeToString(hash[:]), "active"
 }
 
 func newGlance(c *Cloud) *glance {
@@ -57,28 +57,28 @@ func newGlance(c *Cloud) *glance {
 	for i, name := range []string{"cirros", "cirros-alt"} {
 		raw, bare := "raw", "bare"
 		made := &image{
-			ID: stableUUID("image " + name), Name: &name, Visibility: "public", Owner: owner,
-			ContainerFormat: &bare, DiskFormat: &raw, created: now, updated: now,
+			id: stableUUID("image " + name), name: &name, visibility: "public", owner: owner,
+			containerFormat: &bare, diskFormat: &raw, created: now, updated: now,
 		}
 		made.setData(bytes.Repeat([]byte(name), 1024*(i+1)))
-		g.images[made.ID] = made
+		g.images[made.id] = made
 	}
 	return g
 }
 
 var glanceRoutes = newRouter([]route[*glance]{
-	{"GET", "images", 0, 0, (*glance).list},
-	{"POST", "images", 0, 0, (*glance).create},
-	{"GET", "images/{}", 0, 0, (*glance).show},
-	{"PATCH", "images/{}", 0, 0, (*glance).update},
-	{"DELETE", "images/{}", 0, 0, (*glance).delete},
-	{"PUT", "images/{}/file", 0, 0, (*glance).upload},
-	{"GET", "images/{}/file", 0, 0, (*glance).download},
-	{"GET", "images/{}/members", 0, 0, (*glance).members},
-	{"PUT", "images/{}/tags/{}", 0, 0, (*glance).addTag},
-	{"DELETE", "images/{}/tags/{}", 0, 0, (*glance).deleteTag},
-	{"GET", "schemas/{}", 0, 0, (*glance).schema},
-	{"GET", "info/import", 0, 0, (*glance).importInfo},
+	{"GET", "images", 0, (*glance).list},
+	{"POST", "images", 0, (*glance).create},
+	{"GET", "images/{}", 0, (*glance).show},
+	{"PATCH", "images/{}", 0, (*glance).update},
+	{"DELETE", "images/{}", 0, (*glance).delete},
+	{"PUT", "images/{}/file", 0, (*glance).upload},
+	{"GET", "images/{}/file", 0, (*glance).download},
+	{"GET", "images/{}/members", 0, (*glance).members},
+	{"PUT", "images/{}/tags/{}", 0, (*glance).addTag},
+	{"DELETE", "images/{}/tags/{}", 0, (*glance).deleteTag},
+	{"GET", "schemas/{}", 0, (*glance).schema},
+	{"GET", "info/import", 0, (*glance).importInfo},
 })
 
 func (g *glance) serve(w http.ResponseWriter, r *http.Request) {
@@ -177,7 +177,7 @@ func (g *glance) versions(c *call, path string) {
 }
 
 func (i *image) visible(t *token) bool {
-	return i.Visibility == "public" || i.Visibility == "community" || i.Owner == t.projectID() || t.admin()
+	return i.visibility == "public" || i.visibility == "community" || i.owner == t.projectID() || t.admin()
 }
 
 // find returns an image that the caller may see.
@@ -194,7 +194,7 @@ func (g *glance) usable(t *token, id string) bool {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	i := g.images[id]
-	return i != nil && i.visible(t) && i.Status == "active"
+	return i != nil && i.visible(t) && i.status == "active"
 }
 
 // snapshot stores an image that Nova or Cinder made, and returns its id.
@@ -202,14 +202,14 @@ func (g *glance) snapshot(t *token, name string, properties map[string]string) s
 	raw, bare := "raw", "bare"
 	now := g.cloud.opts.Now().UTC()
 	i := &image{
-		ID: g.cloud.opts.NewID(), Name: &name, Visibility: "private", Owner: t.projectID(),
-		ContainerFormat: &bare, DiskFormat: &raw, created: now, updated: now, properties: properties,
+		id: g.cloud.opts.NewID(), name: &name, visibility: "private", owner: t.projectID(),
+		containerFormat: &bare, diskFormat: &raw, created: now, updated: now, properties: properties,
 	}
 	i.setData([]byte("snapshot of " + name))
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.images[i.ID] = i
-	return i.ID
+	g.images[i.id] = i
+	return i.id
 }
 
 func (g *glance) show(c *call) error {
@@ -226,11 +226,11 @@ func (i *image) render(d *doc) {
 	for k, v := range i.properties {
 		d.str(k, v)
 	}
-	d.any("name", i.Name)
-	d.any("disk_format", i.DiskFormat)
-	d.any("container_format", i.ContainerFormat)
-	d.str("visibility", i.Visibility)
-	d.str("status", i.Status)
+	d.value("name", i.name)
+	d.value("disk_format", i.diskFormat)
+	d.value("container_format", i.containerFormat)
+	d.str("visibility", i.visibility)
+	d.str("status", i.status)
 	if i.data == nil {
 		for _, name := range []string{"size", "virtual_size", "checksum", "os_hash_algo", "os_hash_value"} {
 			d.null(name)
@@ -242,17 +242,17 @@ func (i *image) render(d *doc) {
 		d.str("os_hash_algo", "sha512")
 		d.str("os_hash_value", i.sha512)
 	}
-	d.yes("protected", i.Protected)
-	d.num("min_ram", i.MinRAM)
-	d.num("min_disk", i.MinDisk)
-	d.str("owner", i.Owner)
-	d.yes("os_hidden", i.Hidden)
-	d.str("id", i.ID)
+	d.yes("protected", i.protected)
+	d.num("min_ram", i.minRAM)
+	d.num("min_disk", i.minDisk)
+	d.str("owner", i.owner)
+	d.yes("os_hidden", i.hidden)
+	d.str("id", i.id)
 	d.time("created_at", i.created, zulu)
 	d.time("updated_at", i.updated, zulu)
-	d.strs("tags", i.Tags)
-	d.str("self", "/v2/images/"+i.ID)
-	d.str("file", "/v2/images/"+i.ID+"/file")
+	d.strs("tags", i.tags)
+	d.str("self", "/v2/images/"+i.id)
+	d.str("file", "/v2/images/"+i.id+"/file")
 	d.str("schema", "/v2/schemas/image")
 	if i.data != nil {
 		d.str("stores", "file")
@@ -270,7 +270,7 @@ func (i *image) matches(c *call) bool {
 				continue
 			}
 		case "tag":
-			if slices.ContainsFunc(values, func(t string) bool { return !slices.Contains(i.Tags, t) }) {
+			if slices.ContainsFunc(values, func(t string) bool { return !slices.Contains(i.tags, t) }) {
 				return false
 			}
 			continue
@@ -281,7 +281,7 @@ func (i *image) matches(c *call) bool {
 			return false
 		}
 	}
-	return !i.Hidden || c.query.Has("os_hidden")
+	return !i.hidden || c.query.Has("os_hidden")
 }
 
 // field is an attribute as filters and sort keys see it.
@@ -294,23 +294,23 @@ func (i *image) field(name string) (string, bool) {
 	}
 	switch name {
 	case "id":
-		return i.ID, true
+		return i.id, true
 	case "name":
-		return deref(i.Name), true
+		return deref(i.name), true
 	case "status":
-		return i.Status, true
+		return i.status, true
 	case "visibility":
-		return i.Visibility, true
+		return i.visibility, true
 	case "owner":
-		return i.Owner, true
+		return i.owner, true
 	case "container_format":
-		return deref(i.ContainerFormat), true
+		return deref(i.containerFormat), true
 	case "disk_format":
-		return deref(i.DiskFormat), true
+		return deref(i.diskFormat), true
 	case "protected":
-		return strconv.FormatBool(i.Protected), true
+		return strconv.FormatBool(i.protected), true
 	case "os_hidden":
-		return strconv.FormatBool(i.Hidden), true
+		return strconv.FormatBool(i.hidden), true
 	case "size":
 		return strconv.Itoa(len(i.data)), true
 	case "created_at":
@@ -329,13 +329,13 @@ func (g *glance) list(c *call) error {
 	}
 	var all []*image
 	for _, i := range g.images {
-		if i.visible(c.tok) && (i.Visibility != "community" || c.query.Get("visibility") != "") && i.matches(c) {
+		if i.visible(c.tok) && (i.visibility != "community" || c.query.Get("visibility") != "") && i.matches(c) {
 			all = append(all, i)
 		}
 	}
 	sortImages(c, all)
 	if marker := c.query.Get("marker"); marker != "" {
-		at := slices.IndexFunc(all, func(i *image) bool { return i.ID == marker })
+		at := slices.IndexFunc(all, func(i *image) bool { return i.id == marker })
 		if at < 0 {
 			return fault.BadRequest("Marker image %s not found.", marker)
 		}
@@ -351,7 +351,7 @@ func (g *glance) list(c *call) error {
 	d.endArr()
 	query := c.r.URL.Query()
 	if len(page) > 0 && len(page) == limit {
-		query.Set("marker", page[len(page)-1].ID)
+		query.Set("marker", page[len(page)-1].id)
 		d.str("next", "/v2/images?"+query.Encode())
 	}
 	query.Del("marker")
@@ -386,7 +386,7 @@ func sortImages(c *call, all []*image) {
 	slices.SortFunc(all, func(a, b *image) int {
 		va, _ := a.field(key)
 		vb, _ := b.field(key)
-		order := cmp.Or(cmp.Compare(va, vb), cmp.Compare(a.ID, b.ID))
+		order := cmp.Or(cmp.Compare(va, vb), cmp.Compare(a.id, b.id))
 		if dir == "asc" {
 			return order
 		}

@@ -16,7 +16,7 @@ func (g *glance) create(c *call) error {
 	}
 	now := g.cloud.opts.Now().UTC()
 	i := &image{
-		ID: g.cloud.opts.NewID(), Status: "queued", Visibility: "shared", Owner: c.tok.projectID(),
+		id: g.cloud.opts.NewID(), status: "queued", visibility: "shared", owner: c.tok.projectID(),
 		created: now, updated: now,
 	}
 	for name, value := range given {
@@ -24,15 +24,15 @@ func (g *glance) create(c *call) error {
 			return err
 		}
 	}
-	if g.images[i.ID] != nil {
-		return fault.Conflict("Image ID %s already exists!", i.ID)
+	if g.images[i.id] != nil {
+		return fault.Conflict("Image ID %s already exists!", i.id)
 	}
-	if i.Visibility == "public" && !c.tok.admin() {
+	if i.visibility == "public" && !c.tok.admin() {
 		return fault.Forbidden("You are not authorized to complete publicize_image action.")
 	}
-	g.images[i.ID] = i
+	g.images[i.id] = i
 	c.status = http.StatusCreated
-	c.w.Header().Set("Location", c.prefix+"/v2/images/"+i.ID)
+	c.w.Header().Set("Location", c.prefix+"/v2/images/"+i.id)
 	c.w.Header().Set("OpenStack-image-import-methods", "glance-direct,web-download")
 	i.render(c.body)
 	return nil
@@ -47,23 +47,23 @@ func (i *image) assign(name string, value any) error {
 		if !ok || n < 0 {
 			return invalid
 		}
-		*map[string]*int{"min_disk": &i.MinDisk, "min_ram": &i.MinRAM}[name] = int(n)
+		*map[string]*int{"min_disk": &i.minDisk, "min_ram": &i.minRAM}[name] = int(n)
 		return nil
 	case "protected", "os_hidden":
 		b, ok := value.(bool)
 		if !ok {
 			return invalid
 		}
-		*map[string]*bool{"protected": &i.Protected, "os_hidden": &i.Hidden}[name] = b
+		*map[string]*bool{"protected": &i.protected, "os_hidden": &i.hidden}[name] = b
 		return nil
 	case "tags":
 		list, ok := value.([]any)
 		if !ok {
 			return invalid
 		}
-		i.Tags = nil
+		i.tags = nil
 		for _, t := range list {
-			i.Tags = append(i.Tags, asString(t))
+			i.tags = append(i.tags, asString(t))
 		}
 		return nil
 	}
@@ -80,7 +80,7 @@ func asString(v any) string {
 
 func (i *image) assignText(name string, value any, invalid error) error {
 	text, ok := value.(string)
-	optional := map[string]**string{"name": &i.Name, "container_format": &i.ContainerFormat, "disk_format": &i.DiskFormat}
+	optional := map[string]**string{"name": &i.name, "container_format": &i.containerFormat, "disk_format": &i.diskFormat}
 	if to := optional[name]; to != nil {
 		*to = nil
 		if ok {
@@ -93,14 +93,14 @@ func (i *image) assignText(name string, value any, invalid error) error {
 	}
 	switch name {
 	case "id":
-		i.ID = text
+		i.id = text
 	case "visibility":
 		if !slices.Contains([]string{"public", "private", "shared", "community"}, text) {
 			return invalid
 		}
-		i.Visibility = text
+		i.visibility = text
 	case "owner":
-		i.Owner = text
+		i.owner = text
 	case "status", "size", "checksum", "created_at", "updated_at", "self", "file", "schema":
 		return fault.Forbidden("Attribute '%s' is read-only.", name)
 	default:
@@ -118,7 +118,7 @@ func (g *glance) own(c *call) (*image, error) {
 	if err != nil {
 		return nil, err
 	}
-	if i.Owner != c.tok.projectID() && !c.tok.admin() {
+	if i.owner != c.tok.projectID() && !c.tok.admin() {
 		return nil, fault.Forbidden("You are not authorized to complete this action.")
 	}
 	return i, nil
@@ -153,7 +153,7 @@ func (g *glance) update(c *call) error {
 		}
 	}
 	i.updated = g.cloud.opts.Now().UTC()
-	g.images[i.ID] = &i
+	g.images[i.id] = &i
 	i.render(c.body)
 	return nil
 }
@@ -163,10 +163,10 @@ func (g *glance) delete(c *call) error {
 	if err != nil {
 		return err
 	}
-	if i.Protected {
-		return fault.Forbidden("Image %s is protected and cannot be deleted.", i.ID)
+	if i.protected {
+		return fault.Forbidden("Image %s is protected and cannot be deleted.", i.id)
 	}
-	delete(g.images, i.ID)
+	delete(g.images, i.id)
 	c.noContent()
 	return nil
 }
@@ -176,8 +176,8 @@ func (g *glance) upload(c *call) error {
 	if err != nil {
 		return err
 	}
-	if i.Status != "queued" {
-		return fault.Conflict("Image status transition from %s to saving is not allowed", i.Status)
+	if i.status != "queued" {
+		return fault.Conflict("Image status transition from %s to saving is not allowed", i.status)
 	}
 	data, err := io.ReadAll(c.r.Body)
 	if err != nil {
@@ -186,7 +186,7 @@ func (g *glance) upload(c *call) error {
 	done := *i
 	done.setData(data)
 	done.updated = g.cloud.opts.Now().UTC()
-	g.images[i.ID] = &done
+	g.images[i.id] = &done
 	c.noContent()
 	return nil
 }
@@ -223,13 +223,13 @@ func (g *glance) tag(c *call, present bool) error {
 		return err
 	}
 	tagged := *i
-	tagged.Tags = slices.DeleteFunc(slices.Clone(i.Tags), func(t string) bool { return t == c.arg[1] })
+	tagged.tags = slices.DeleteFunc(slices.Clone(i.tags), func(t string) bool { return t == c.arg[1] })
 	if present {
-		tagged.Tags = append(tagged.Tags, c.arg[1])
-	} else if len(tagged.Tags) == len(i.Tags) {
-		return fault.NotFound("Could not find tag %s for image %s", c.arg[1], i.ID)
+		tagged.tags = append(tagged.tags, c.arg[1])
+	} else if len(tagged.tags) == len(i.tags) {
+		return fault.NotFound("Could not find tag %s for image %s", c.arg[1], i.id)
 	}
-	g.images[i.ID] = &tagged
+	g.images[i.id] = &tagged
 	c.noContent()
 	return nil
 }

@@ -71,9 +71,9 @@ func (d *doc) orNull(k, v string) {
 	d.str(k, v)
 }
 
-func (d *doc) num(k string, v int)  { d.key(k); *d = strconv.AppendInt(*d, int64(v), 10) }
-func (d *doc) yes(k string, v bool) { d.key(k); *d = strconv.AppendBool(*d, v) }
-func (d *doc) any(k string, v any)  { d.key(k); *d = append(*d, encode(v)...) }
+func (d *doc) num(k string, v int)   { d.key(k); *d = strconv.AppendInt(*d, int64(v), 10) }
+func (d *doc) yes(k string, v bool)  { d.key(k); *d = strconv.AppendBool(*d, v) }
+func (d *doc) value(k string, v any) { d.key(k); *d = append(*d, encode(v)...) }
 func (d *doc) strs(k string, v []string) {
 	d.arr(k)
 	for _, s := range v {

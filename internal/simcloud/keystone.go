@@ -35,7 +35,7 @@ type user struct {
 	grants             map[*project][]*role
 }
 
-type region struct{ ID, Description, Parent string }
+type region struct{ id, description, parent string }
 
 type service struct {
 	id, name, kind, description string
@@ -141,7 +141,7 @@ func (k *keystone) fillCatalog() {
 }
 
 func (k *keystone) addRegion(id string, urls map[string]string) {
-	k.regions = append(k.regions, &region{ID: id})
+	k.regions = append(k.regions, &region{id: id})
 	all := map[string]string{"identity": k.cloud.AuthURL(), "image": k.cloud.ImageURL()}
 	maps.Copy(all, urls)
 	for _, s := range k.services {

@@ -2,6 +2,7 @@ package simcloud
 
 import (
 	"net/http"
+	"path"
 	"slices"
 )
 
@@ -13,31 +14,22 @@ func requireAdmin(c *call, rule string) error {
 	return nil
 }
 
-// collection writes a list that an administrator may read.
-func collection[T any](k *keystone, c *call, path string, all []T, keep func(T) bool, render func(*call, T)) error {
+// collection writes a list; its key is the last part of its URL.
+func collection[T any](k *keystone, c *call, url string, all []T, keep func(T) bool, render func(*call, T)) error {
 	c.body.obj()
-	c.body.arr(path[slashAfter(path):])
+	c.body.arr(path.Base(url))
 	for _, t := range all {
 		if keep(t) {
 			render(c, t)
 		}
 	}
 	c.body.endArr()
-	k.links(c, path)
+	k.links(c, url)
 	c.body.endObj()
 	return nil
 }
 
-// slashAfter finds where the last segment begins.
-func slashAfter(path string) int {
-	for i := len(path); i > 0; i-- {
-		if path[i-1] == '/' {
-			return i
-		}
-	}
-	return 0
-}
-
+// member writes one object under its key.
 func member[T any](c *call, key string, t T, render func(*call, T)) error {
 	c.body.obj()
 	c.body.key(key)
@@ -217,19 +209,19 @@ func (k *keystone) renderAssignment(c *call, a assignment) {
 	d.obj("links")
 	d.str("assignment", c.prefix+"/projects/"+a.project.id+"/users/"+a.user.id+"/roles/"+a.role.id)
 	d.endObj()
-	d.any("scope", map[string]any{"project": map[string]string{"id": a.project.id}})
-	d.any("user", map[string]string{"id": a.user.id})
-	d.any("role", map[string]string{"id": a.role.id})
+	d.value("scope", map[string]any{"project": map[string]string{"id": a.project.id}})
+	d.value("user", map[string]string{"id": a.user.id})
+	d.value("role", map[string]string{"id": a.role.id})
 	d.endObj()
 }
 
 func (k *keystone) listRegions(c *call) error {
-	return collection(k, c, "regions", k.regions, func(r *region) bool { return c.same("parent_region_id", r.Parent) },
+	return collection(k, c, "regions", k.regions, func(r *region) bool { return c.same("parent_region_id", r.parent) },
 		k.renderRegion)
 }
 
 func (k *keystone) region(id string) *region {
-	return first(k.regions, func(r *region) bool { return r.ID == id })
+	return first(k.regions, func(r *region) bool { return r.id == id })
 }
 
 func (k *keystone) showRegion(c *call) error {
@@ -247,8 +239,8 @@ type regionBody struct {
 }
 
 func (b *regionBody) apply(r *region) {
-	set(&r.Description, b.Description)
-	set(&r.Parent, b.Parent)
+	set(&r.description, b.Description)
+	set(&r.parent, b.Parent)
 }
 
 // set assigns what a body gives.
@@ -269,7 +261,7 @@ func (k *keystone) createRegion(c *call) error {
 	if k.region(b.ID) != nil {
 		return &keystoneError{http.StatusConflict, "Conflict occurred attempting to store region - Duplicate ID, " + b.ID + ".."}
 	}
-	r := &region{ID: b.ID}
+	r := &region{id: b.ID}
 	b.apply(r)
 	k.regions = append(k.regions, r)
 	c.status = http.StatusCreated
@@ -308,7 +300,7 @@ func (k *keystone) deleteRegion(c *call) error {
 		return &keystoneError{http.StatusForbidden,
 			"Unable to delete region " + c.arg[0] + " because it or its child regions have associated endpoints."}
 	}
-	k.regions = slices.DeleteFunc(k.regions, func(r *region) bool { return r.ID == c.arg[0] })
+	k.regions = slices.DeleteFunc(k.regions, func(r *region) bool { return r.id == c.arg[0] })
 	c.status = http.StatusNoContent
 	return nil
 }
@@ -316,9 +308,9 @@ func (k *keystone) deleteRegion(c *call) error {
 func (k *keystone) renderRegion(c *call, r *region) {
 	d := c.body
 	d.obj()
-	d.str("id", r.ID)
-	d.str("description", r.Description)
-	d.orNull("parent_region_id", r.Parent)
-	k.self(c, "regions", r.ID)
+	d.str("id", r.id)
+	d.str("description", r.description)
+	d.orNull("parent_region_id", r.parent)
+	k.self(c, "regions", r.id)
 	d.endObj()
 }

@@ -124,7 +124,7 @@ func (b *endpointBody) apply(k *keystone, e *endpoint) error {
 		if b.Region == nil {
 			return missing("region", *b.RegionID)
 		}
-		k.regions = append(k.regions, &region{ID: *b.RegionID})
+		k.regions = append(k.regions, &region{id: *b.RegionID})
 	}
 	if b.Interface != nil && !slices.Contains([]string{"admin", "internal", "public"}, *b.Interface) {
 		return &keystoneError{http.StatusBadRequest, "Invalid input for field 'interface': '" + *b.Interface +

@@ -153,7 +153,7 @@ func (n *network) dispatchMember(c *call, k *netKind, o *netObject, more []strin
 	switch c.r.Method {
 	case http.MethodGet:
 		c.body.obj()
-		c.body.any(k.singular, n.view(c, k, o, c.query["fields"]))
+		c.body.value(k.singular, n.view(c, k, o, c.query["fields"]))
 		c.body.endObj()
 		return nil
 	case http.MethodPut:
@@ -245,9 +245,9 @@ func (n *network) create(c *call, k *netKind) error {
 	c.status = http.StatusCreated
 	c.body.obj()
 	if bulk {
-		c.body.any(k.plural(), made)
+		c.body.value(k.plural(), made)
 	} else {
-		c.body.any(k.singular, made[0])
+		c.body.value(k.singular, made[0])
 	}
 	c.body.endObj()
 	return nil
@@ -335,7 +335,7 @@ func (n *network) update(c *call, k *netKind, o *netObject) error {
 	maps.Copy(o.attrs, given)
 	n.changed(o)
 	c.body.obj()
-	c.body.any(k.singular, n.view(c, k, o, nil))
+	c.body.value(k.singular, n.view(c, k, o, nil))
 	c.body.endObj()
 	return nil
 }

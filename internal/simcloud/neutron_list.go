@@ -23,7 +23,7 @@ func (n *network) list(c *call, k *netKind) error {
 		views[i] = n.view(c, k, o, c.query["fields"])
 	}
 	c.body.obj()
-	c.body.any(k.plural(), views)
+	c.body.value(k.plural(), views)
 	if before || after {
 		n.pageLinks(c, k, page, before, after)
 	}

@@ -253,8 +253,9 @@ func (n *network) canPlug(t *token, r netRequest) error {
 	return nil
 }
 
-// plug gives a new server its ports. After a failure those that were made are gone.
+// plug gives a server ports. After a failure it has those that it had before.
 func (n *network) plug(t *token, s *server, requests []netRequest) error {
+	had := len(s.nics)
 	for _, r := range requests {
 		p := n.objects["ports"][r.Port]
 		if r.Port == "" {
@@ -265,7 +266,8 @@ func (n *network) plug(t *token, s *server, requests []netRequest) error {
 				p.attrs["fixed_ips"] = []any{map[string]any{"ip_address": r.FixedIP}}
 			}
 			if err := n.completePort(t, p); err != nil {
-				n.unplug(s)
+				n.unplug(s.nics[had:]...)
+				s.nics = s.nics[:had]
 				return fault.BadRequest("%s", fault.From(err).Message)
 			}
 			n.objects["ports"][p.id] = p
@@ -304,9 +306,9 @@ func (n *network) nicOf(p *netObject, given bool) *nic {
 	return x
 }
 
-// unplug ends the ports of a server that is deleted.
-func (n *network) unplug(s *server) {
-	for _, x := range s.nics {
+// unplug ends ports: those that Nova made are deleted, those that the user made are free again.
+func (n *network) unplug(nics ...*nic) {
+	for _, x := range nics {
 		p := n.objects["ports"][x.port]
 		switch {
 		case p == nil:

@@ -118,12 +118,12 @@ func (n *network) showExtensions(c *call, more []string) error {
 		for _, alias := range netExtensions {
 			all = append(all, entry(alias))
 		}
-		c.body.any("extensions", all)
+		c.body.value("extensions", all)
 	} else {
 		if !slices.Contains(netExtensions, more[0]) {
 			return errNoExtension
 		}
-		c.body.any("extension", entry(more[0]))
+		c.body.value("extension", entry(more[0]))
 	}
 	c.body.endObj()
 	return nil
@@ -164,7 +164,7 @@ func (n *network) showQuota(c *call, more []string) error {
 		}
 	}
 	c.body.obj()
-	c.body.any("quota", quota)
+	c.body.value("quota", quota)
 	c.body.endObj()
 	return nil
 }

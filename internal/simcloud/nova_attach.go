@@ -167,32 +167,90 @@ func (n *compute) listInterfaces(c *call) error {
 	if err != nil {
 		return err
 	}
-	d := c.body
-	d.obj()
-	d.arr("interfaceAttachments")
+	c.body.obj()
+	c.body.arr("interfaceAttachments")
 	for _, x := range s.nics {
-		d.obj()
-		d.str("net_id", x.network)
-		d.str("port_id", x.port)
-		d.str("mac_addr", x.mac)
-		d.str("port_state", "ACTIVE")
-		d.arr("fixed_ips")
-		d.obj()
-		d.str("subnet_id", x.subnet)
-		d.str("ip_address", x.address)
-		d.endObj()
-		d.endArr()
-		if c.at(70) {
-			d.null("tag")
-		}
-		d.endObj()
+		renderInterface(c, x)
 	}
-	d.endArr()
-	d.endObj()
+	c.body.endArr()
+	c.body.endObj()
 	return nil
 }
 
-func (n *compute) listServerGroupsOfPorts(c *call) error {
+func renderInterface(c *call, x *nic) {
+	d := c.body
+	d.obj()
+	d.str("net_id", x.network)
+	d.str("port_id", x.port)
+	d.str("mac_addr", x.mac)
+	d.str("port_state", "ACTIVE")
+	d.arr("fixed_ips")
+	d.obj()
+	d.str("subnet_id", x.subnet)
+	d.str("ip_address", x.address)
+	d.endObj()
+	d.endArr()
+	if c.at(70) {
+		d.null("tag")
+	}
+	d.endObj()
+}
+
+// attachInterface plugs one more port: the given one, or a new one in the given network or in the one that "auto" means.
+func (n *compute) attachInterface(c *call) error {
+	s, err := n.changing(c)
+	if err != nil {
+		return err
+	}
+	var b struct {
+		Port    string `json:"port_id"`
+		Network string `json:"net_id"`
+		Fixed   []struct {
+			IP string `json:"ip_address"`
+		} `json:"fixed_ips"`
+	}
+	if err := c.decodeIn("interfaceAttachment", &b); err != nil {
+		return err
+	}
+	if vm := s.vmState(c.cloud.opts.Now()); !slices.Contains([]string{"active", "paused", "stopped"}, vm) {
+		return cannot("attach_interface", s, vm)
+	}
+	r := netRequest{UUID: b.Network, Port: b.Port}
+	if len(b.Fixed) > 0 {
+		r.FixedIP = b.Fixed[0].IP
+	}
+	if r == (netRequest{}) {
+		if found := n.pod.network.usable(c.tok); len(found) == 1 {
+			r.UUID = found[0]
+		}
+	}
+	if err := n.pod.network.canPlug(c.tok, r); err != nil {
+		return err
+	}
+	if err := n.pod.network.plug(c.tok, s, []netRequest{r}); err != nil {
+		return err
+	}
+	s.record(c, "attach_interface")
+	return member(c, "interfaceAttachment", s.nics[len(s.nics)-1], renderInterface)
+}
+
+func (n *compute) detachInterface(c *call) error {
+	s, err := n.changing(c)
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(s.nics, func(x *nic) bool { return x.port == c.arg[1] })
+	if at < 0 {
+		return fault.NotFound("Port %s is not attached to server %s", c.arg[1], s.id)
+	}
+	n.pod.network.unplug(s.nics[at])
+	s.nics = slices.Delete(slices.Clone(s.nics), at, at+1)
+	s.record(c, "detach_interface")
+	c.status = http.StatusAccepted
+	return nil
+}
+
+func (n *compute) listSecurityGroups(c *call) error {
 	s, err := n.visible(c)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package simcloud
 
 import (
+	"bytes"
 	"regexp"
 	"slices"
 	"strings"
@@ -77,18 +78,57 @@ func (c *call) list(name string) []string {
 	return strings.Split(c.query.Get(name), ",")
 }
 
-// parseName reads the filter that is a regular expression, evaluated by MySQL without regard to case.
-func (n *compute) parseName(c *call, q *serverQuery) error {
-	if !c.query.Has("name") {
-		return nil
+// parseName reads the filter that is a regular expression.
+func (n *compute) parseName(c *call, q *serverQuery) (err error) {
+	if c.query.Has("name") {
+		q.name, err = newNameFilter(c.query.Get("name"))
 	}
-	re, err := regexp.Compile("(?i)" + c.query.Get("name"))
+	return err
+}
+
+// nameFilter matches names as MySQL's REGEXP does, without regard to case. Nearly all that clients send is a literal
+// with or without anchors; then no regular expression has to run over all the names.
+type nameFilter struct {
+	re         *regexp.Regexp // nil if it is a literal
+	literal    []byte
+	start, end bool // the literal is anchored
+}
+
+func newNameFilter(pattern string) (*nameFilter, error) {
+	f := &nameFilter{}
+	rest := pattern
+	rest, f.start = strings.CutPrefix(rest, "^")
+	rest, f.end = strings.CutSuffix(rest, "$")
+	if regexp.QuoteMeta(rest) == rest {
+		f.literal = []byte(rest)
+		return f, nil
+	}
+	re, err := regexp.Compile("(?i)" + pattern)
 	if err != nil {
-		return fault.BadRequest("Invalid input for query parameters name. Value: %s. '%s' is not a 'regex'",
-			c.query.Get("name"), c.query.Get("name"))
+		return nil, fault.BadRequest("Invalid input for query parameters name. Value: %s. '%s' is not a 'regex'", pattern, pattern)
 	}
-	q.name = re
-	return nil
+	f.re = re
+	return f, nil
+}
+
+func (f *nameFilter) match(name []byte) bool {
+	if f.re != nil {
+		return f.re.Match(name)
+	}
+	last := len(name) - len(f.literal) // where the literal would have to begin to be at the end
+	first := 0
+	if f.end {
+		first = max(last, 0)
+	}
+	if f.start {
+		last = min(last, 0)
+	}
+	for i := first; i <= last; i++ {
+		if bytes.EqualFold(name[i:i+len(f.literal)], f.literal) {
+			return true
+		}
+	}
+	return false
 }
 
 func (n *compute) parseStatus(c *call, q *serverQuery) error {

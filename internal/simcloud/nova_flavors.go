@@ -92,7 +92,8 @@ func (n *compute) renderFullFlavor(c *call, f *flavor) {
 	d.endObj()
 }
 
-func (n *compute) named(c *call) (*flavor, error) {
+// asked is the flavor that the URL names.
+func (n *compute) asked(c *call) (*flavor, error) {
 	f := n.flavor(c.arg[0])
 	if f == nil {
 		return nil, fault.NotFound("Flavor %s could not be found.", c.arg[0])
@@ -101,7 +102,7 @@ func (n *compute) named(c *call) (*flavor, error) {
 }
 
 func (n *compute) showFlavor(c *call) error {
-	f, err := n.named(c)
+	f, err := n.asked(c)
 	if err != nil {
 		return err
 	}
@@ -151,7 +152,7 @@ func (n *compute) deleteFlavor(c *call) error {
 	if err := c.policy("os_compute_api:os-flavor-manage:delete"); err != nil {
 		return err
 	}
-	f, err := n.named(c)
+	f, err := n.asked(c)
 	if err != nil {
 		return err
 	}
@@ -161,7 +162,7 @@ func (n *compute) deleteFlavor(c *call) error {
 }
 
 func (n *compute) showExtraSpecs(c *call) error {
-	f, err := n.named(c)
+	f, err := n.asked(c)
 	if err != nil {
 		return err
 	}
@@ -173,7 +174,7 @@ func (n *compute) createExtraSpecs(c *call) error {
 	if err := c.policy("os_compute_api:os-flavor-extra-specs:create"); err != nil {
 		return err
 	}
-	f, err := n.named(c)
+	f, err := n.asked(c)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ type serverQuery struct {
 	both    bool   // deleted ones too, as changes-since wants
 	since   time.Time
 	before  time.Time
-	name    *regexp.Regexp
+	name    *nameFilter
 	status  []string // vm states
 	none    bool     // nothing can match
 	exact   []exactFilter
@@ -64,6 +64,13 @@ var serverSortKeys = map[string]func(*server) string{
 var plainSortKeys = []string{
 	"access_ip_v4", "access_ip_v6", "auto_disk_config", "availability_zone", "config_drive", "kernel_id", "launch_index",
 	"locked_by", "power_state", "progress", "ramdisk_id", "root_device_name", "task_state", "terminated_at",
+}
+
+// formerSortKeys are accepted and ignored below 2.75, and refused from then on.
+var formerSortKeys = []string{
+	"architecture", "cell_name", "cleaned", "default_ephemeral_device", "default_swap_device", "deleted", "deleted_at",
+	"disable_terminate", "ephemeral_gb", "ephemeral_key_uuid", "id", "key_data", "launched_on", "locked", "memory_mb", "os_type",
+	"reservation_id", "root_gb", "shutdown_terminate", "user_data", "vcpus", "vm_mode",
 }
 
 func (n *compute) listServers(c *call) error {
@@ -165,7 +172,7 @@ func (q *serverQuery) skips(n *compute, i int, scratch *[]byte) bool {
 	}
 	if q.name != nil {
 		*scratch = n.appendName((*scratch)[:0], i)
-		return !q.name.Match(*scratch)
+		return !q.name.match(*scratch)
 	}
 	return false
 }
@@ -215,7 +222,7 @@ func (q *serverQuery) matches(n *compute, s *server) bool {
 		!q.both && s.isDeleted() != q.deleted,
 		s.updated.Before(q.since),
 		!q.before.IsZero() && s.updated.After(q.before),
-		q.name != nil && !q.name.MatchString(s.name),
+		q.name != nil && !q.name.match([]byte(s.name)),
 		q.status != nil && !slices.Contains(q.status, s.vmState(now)),
 		!q.tags.match(s.tags):
 		return false
@@ -292,12 +299,11 @@ func (n *compute) parseSort(c *call, q *serverQuery) error {
 		}
 	}
 	for i, key := range keys {
-		if key == "host" || key == "node" {
-			if !c.tok.admin() {
-				return fault.Forbidden("Only administrators can sort servers by %s", key)
-			}
-		} else if _, ok := serverSortKeys[key]; !ok && !slices.Contains(plainSortKeys, key) {
-			return invalidQuery("sort_key", key, "is not one of the sort keys")
+		if !c.at(75) && slices.Contains(formerSortKeys, key) {
+			continue
+		}
+		if err := c.maySort(key); err != nil {
+			return err
 		}
 		k := sortKey{key, true}
 		if len(dirs) > 0 {
@@ -313,6 +319,19 @@ func (n *compute) parseSort(c *call, q *serverQuery) error {
 	}
 	if len(q.sort) == 1 && q.sort[0] == (sortKey{"created_at", true}) {
 		q.sort = nil // the default order, which needs no sorting
+	}
+	return nil
+}
+
+func (c *call) maySort(key string) error {
+	if key == "host" || key == "node" {
+		if !c.tok.admin() {
+			return fault.Forbidden("Only administrators can sort servers by %s", key)
+		}
+		return nil
+	}
+	if serverSortKeys[key] == nil && !slices.Contains(plainSortKeys, key) {
+		return invalidQuery("sort_key", key, "is not one of the sort keys")
 	}
 	return nil
 }

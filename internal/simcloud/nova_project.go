@@ -276,7 +276,7 @@ func (n *compute) listZones(c *call) error {
 		zones = append(zones, zone("internal", "nova-scheduler", n.pod.Region))
 	}
 	c.body.obj()
-	c.body.any("availabilityZoneInfo", zones)
+	c.body.value("availabilityZoneInfo", zones)
 	c.body.endObj()
 	return nil
 }
@@ -304,7 +304,7 @@ func (n *compute) listServices(c *call) error {
 	add("nova-compute", n.host("0"), n.pod.Zone)
 	add("nova-compute", n.host("1"), n.pod.Zone)
 	c.body.obj()
-	c.body.any("services", all)
+	c.body.value("services", all)
 	c.body.endObj()
 	return nil
 }
@@ -383,7 +383,7 @@ func (n *compute) showLimits(c *call) error {
 		absolute["maxImageMeta"] = 128
 	}
 	c.body.obj()
-	c.body.any("limits", map[string]any{"rate": []string{}, "absolute": absolute})
+	c.body.value("limits", map[string]any{"rate": []string{}, "absolute": absolute})
 	c.body.endObj()
 	return nil
 }
@@ -411,7 +411,7 @@ func (n *compute) showQuota(c *call) error {
 		if q.used != nil {
 			used = q.used(u)
 		}
-		d.any(q.name, map[string]int{"limit": q.limit, "in_use": used, "reserved": 0})
+		d.value(q.name, map[string]int{"limit": q.limit, "in_use": used, "reserved": 0})
 	}
 	d.endObj()
 	d.endObj()

@@ -377,7 +377,7 @@ func (n *compute) destroy(c *call, s *server) {
 	for _, a := range s.volumes {
 		n.pod.volume.release(a)
 	}
-	n.pod.network.unplug(s)
+	n.pod.network.unplug(s.nics...)
 	s.volumes, s.nics = nil, nil
 	s.deleted, s.updated = now, now
 	for _, g := range n.groups {

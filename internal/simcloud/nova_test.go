@@ -3,6 +3,7 @@ package simcloud
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -376,5 +377,24 @@ func TestNova_Limits_CountGeneratedServers(t *testing.T) {
 	r := c.do("GET", nova(cloud, "/limits"), "")
 	if got := r.at("limits", "absolute", "totalInstancesUsed"); got != float64(10) {
 		t.Errorf("%v servers are counted, want 10", got)
+	}
+}
+
+// TestNameFilter_Literals_MatchAsRegularExpressions compares the short cut with the long way.
+func TestNameFilter_Literals_MatchAsRegularExpressions(t *testing.T) {
+	for _, pattern := range []string{"", "^", "$", "^$", "a", "^a", "a$", "^a$", "aB", "^ab", "ab$", "^ab$", "^abab$", "b-1"} {
+		f, err := newNameFilter(pattern)
+		if err != nil || f.re != nil {
+			t.Fatalf("%q is not taken for a literal: %v", pattern, err)
+		}
+		re := regexp.MustCompile("(?i)" + pattern)
+		for _, name := range []string{"", "a", "A", "ab", "ba", "abab", "xABx", "b-1", "ab-10"} {
+			if got, want := f.match([]byte(name)), re.MatchString(name); got != want {
+				t.Errorf("%q matches %q: %v, want %v", pattern, name, got, want)
+			}
+		}
+	}
+	if _, err := newNameFilter("("); err == nil {
+		t.Error("a broken expression is accepted")
 	}
 }
