@@ -104,7 +104,11 @@ func (c *core) build() error {
 		Observe: func(name string, s pod.Service, class string, took time.Duration) {
 			c.metrics.ObservePod(name, s.String(), class, took)
 		},
-		Report: c.metrics.SetPodHealth,
+		Report: func(p *pod.Pod) {
+			c.metrics.SetPodHealth(p.Name(), p.Up())
+			c.metrics.SetBreakerOpen(p.Name(), p.CircuitOpen(pod.Compute) || p.CircuitOpen(pod.Volume) || p.CircuitOpen(pod.Network))
+		},
+		Forget: c.metrics.ForgetPod,
 	})
 	c.routing = routing.NewTable(c.store, c.pods, c.config.Routing.CacheSize, c.log)
 	return nil

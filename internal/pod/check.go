@@ -159,7 +159,18 @@ func (r *Registry) Create(ctx context.Context, row store.Pod) (store.Pod, error)
 	if err != nil {
 		return store.Pod{}, err
 	}
-	return created, r.Reload(ctx)
+	return created, r.reloadAndProbe(ctx, created.ID)
+}
+
+// reloadAndProbe makes what was just written visible, with the health of that pod, so that it need not wait for the prober.
+func (r *Registry) reloadAndProbe(ctx context.Context, id string) error {
+	if err := r.Reload(ctx); err != nil {
+		return err
+	}
+	if p := r.Snapshot().ByID(id); p != nil && p.Serves() {
+		r.Probe(ctx, p)
+	}
+	return nil
 }
 
 // Update replaces the description of a pod. It is checked as by Create, unless its state is all that changes and the
@@ -167,15 +178,19 @@ func (r *Registry) Create(ctx context.Context, row store.Pod) (store.Pod, error)
 func (r *Registry) Update(ctx context.Context, row store.Pod) error {
 	old := r.Snapshot().ByID(row.ID)
 	same := old != nil && old.RegionName == row.RegionName && slices.Equal(old.Zones, row.Zones)
-	if !same || row.State == store.PodEnabled {
-		if err := r.admit(ctx, row); err != nil {
+	if same && row.State != store.PodEnabled {
+		if err := r.Store.UpdatePod(ctx, row); err != nil {
 			return err
 		}
+		return r.Reload(ctx)
+	}
+	if err := r.admit(ctx, row); err != nil {
+		return err
 	}
 	if err := r.Store.UpdatePod(ctx, row); err != nil {
 		return err
 	}
-	return r.Reload(ctx)
+	return r.reloadAndProbe(ctx, row.ID)
 }
 
 // Delete forgets a pod and the routings to it. Nothing in the pod is touched.

@@ -97,7 +97,7 @@ func (r *Registry) Probe(ctx context.Context, p *Pod) *Health {
 		r.Log.Info("health of pod changed", "pod", p.Name(), "health", h.Status, "was", old.Status, "reason", h.Reason)
 	}
 	p.health.Store(h)
-	r.Report(p.Name(), err == nil)
+	defer r.Report(p)
 	if err == nil {
 		r.acquit(p, versions)
 		return h

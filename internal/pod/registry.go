@@ -47,7 +47,8 @@ type Options struct {
 	BreakerDelay    time.Duration // how long it stays open before one call is let through
 
 	Observe func(pod string, s Service, class string, took time.Duration) // metrics
-	Report  func(pod string, up bool)                                     // metrics
+	Report  func(p *Pod)                                                  // metrics, after each probe
+	Forget  func(pod string)                                              // metrics, of a pod that is gone
 }
 
 // Registry holds the pods and keeps their snapshot, endpoints and health fresh.
@@ -74,7 +75,10 @@ func NewRegistry(o Options) *Registry {
 		o.Observe = func(string, Service, string, time.Duration) {}
 	}
 	if o.Report == nil {
-		o.Report = func(string, bool) {}
+		o.Report = func(*Pod) {}
+	}
+	if o.Forget == nil {
+		o.Forget = func(string) {}
 	}
 	r := &Registry{Options: o, runtimes: map[int32]*runtime{}, wake: make(chan struct{}, 1)}
 	r.snapshot.Store(newSnapshot(nil, nil, [numServices]microversion.Version{}))
@@ -116,6 +120,9 @@ func (r *Registry) Reload(ctx context.Context) error {
 	}
 	for num := range r.runtimes {
 		if !alive[num] {
+			if p := r.Snapshot().ByNum(num); p != nil {
+				r.Forget(p.Name())
+			}
 			delete(r.runtimes, num)
 		}
 	}

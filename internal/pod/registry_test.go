@@ -153,7 +153,7 @@ func TestProbe_UpAndDown(t *testing.T) {
 	}
 	for name, fault := range map[string]podtest.Handler{
 		"compute: GET http://east.compute/v2.1/ answered 500 Internal Server Error":             podtest.Status(500),
-		"compute: GET http://east.compute/v2.1/ answered no JSON of the expected shape: ":       podtest.Answer(200, "text/html", strings.NewReader("<html>")),
+		"compute: GET http://east.compute/v2.1/ answered no JSON of the expected shape: ":       podtest.Text(200, "text/html", "<html>"),
 		"compute: the connection broke before the answer was complete":                          podtest.Reset,
 		`compute: version document at http://east.compute/v2.1: "" is not a microversion: want`: podtest.JSON(200, `{}`),
 	} {

@@ -19,8 +19,11 @@ func (h Handler) RoundTrip(req *http.Request) (*http.Response, error) { return h
 var errReset = errors.New("read: connection reset by peer")
 
 // JSON answers a document.
-func JSON(status int, document string) Handler {
-	return Answer(status, "application/json", strings.NewReader(document))
+func JSON(status int, document string) Handler { return Text(status, "application/json", document) }
+
+// Text answers a body of some type.
+func Text(status int, contentType, body string) Handler {
+	return Stream(status, contentType, func(*http.Request) io.Reader { return strings.NewReader(body) })
 }
 
 // Status answers a status with the body that services give it.
@@ -30,16 +33,18 @@ func Status(status int) Handler {
 
 // Half answers a document, or a part of one, and breaks off after it.
 func Half(document string) Handler {
-	return Answer(http.StatusOK, "application/json", io.MultiReader(strings.NewReader(document), broken{}))
+	return Stream(http.StatusOK, "application/json", func(*http.Request) io.Reader {
+		return io.MultiReader(strings.NewReader(document), broken{})
+	})
 }
 
-// Answer answers a body of some type.
-func Answer(status int, contentType string, body io.Reader) Handler {
-	return func(*http.Request) (*http.Response, error) {
+// Stream answers what body returns.
+func Stream(status int, contentType string, body func(*http.Request) io.Reader) Handler {
+	return func(req *http.Request) (*http.Response, error) {
 		return &http.Response{
 			Status: fmt.Sprintf("%d %s", status, http.StatusText(status)), StatusCode: status,
 			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, ContentLength: -1,
-			Header: http.Header{"Content-Type": {contentType}}, Body: io.NopCloser(body),
+			Header: http.Header{"Content-Type": {contentType}}, Body: io.NopCloser(body(req)),
 		}, nil
 	}
 }
@@ -55,10 +60,9 @@ func Reset(*http.Request) (*http.Response, error) { return nil, errReset }
 
 // HangInBody answers the beginning of a document and then no more.
 func HangInBody(beginning string) Handler {
-	return func(req *http.Request) (*http.Response, error) {
-		rest := stalled{req.Context()}
-		return Answer(http.StatusOK, "application/json", io.MultiReader(strings.NewReader(beginning), rest))(req)
-	}
+	return Stream(http.StatusOK, "application/json", func(req *http.Request) io.Reader {
+		return io.MultiReader(strings.NewReader(beginning), stalled{req.Context()})
+	})
 }
 
 type broken struct{}

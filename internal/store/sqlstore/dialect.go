@@ -115,6 +115,9 @@ const (
 // connectSQLite makes two handles: one with the one connection that writes, so that writers queue up in Go rather than
 // poll for the file lock, and one for readers, whom the write-ahead log lets go on meanwhile.
 func connectSQLite(path string) (read, write *sql.DB, err error) {
+	if strings.HasPrefix(path, "//") { // four slashes, as SQLAlchemy has it
+		path = path[1:]
+	}
 	if path == "" {
 		return nil, nil, errors.New("database URL sqlite:// lacks the path of a file")
 	}

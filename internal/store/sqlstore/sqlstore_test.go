@@ -187,3 +187,15 @@ func TestOpen_FileDeletedByHand_LogIsNotTakenForTheNewOnes(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestOpen_FourSlashes_AreAnAbsolutePathToo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "top.db")
+	s, err := Open(t.Context(), "sqlite:///"+path, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if _, err := os.Stat(path); err != nil {
+		t.Error(err)
+	}
+}
