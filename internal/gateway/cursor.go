@@ -24,7 +24,7 @@ const cursorParam = "tricircle_cursor"
 // cursor says where in every pod a page ended. It is self-contained, so any process can go on with it, and harmless to
 // forge: its ids go to pods as markers, under the client's own token.
 type cursor struct {
-	// Pods has, by pod number, the id of the last row before the place, 16 bytes, or nothing for the beginning of the list: a
+	// Pods has, by pod number, the id of the last row before the place, 16 bytes, or nothing for the beginning of the list. A
 	// pod that was missing goes on where it was, so that nothing of it is lost.
 	Pods map[int32][]byte `json:"p"`
 	Keys []keyValue       `json:"k"` // sort values of the page's last row
@@ -70,12 +70,9 @@ func (m *merger) cursor() *cursor {
 		if s.after != nil && s.err != nil {
 			continue // failed while its place was searched: that begins anew
 		}
-		u, err := uuid.Parse(cmp.Or(s.passed, s.origin))
-		switch {
-		case err == nil:
+		c.Pods[s.pod.Num] = nil
+		if u, err := uuid.Parse(cmp.Or(s.passed, s.origin)); err == nil {
 			c.Pods[s.pod.Num] = u[:]
-		case s.err != nil:
-			c.Pods[s.pod.Num] = nil
 		}
 	}
 	return c
@@ -105,7 +102,7 @@ func (m *merger) seekCursor(cur *cursor) {
 		case err == nil:
 			s.begin(u.String(), last)
 		case !known:
-			s.after = last // it showed nothing so far, or has joined since
+			s.after = last // it has joined since, or failed while its place was searched
 		}
 	}
 }

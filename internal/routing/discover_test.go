@@ -74,7 +74,7 @@ func TestFind_WhatPodsSay(t *testing.T) {
 		"the other is slowed down":          {podtest.Status(404), podtest.Status(429), verdict{"", "unavailable west"}},
 		"the other hangs":                   {podtest.Hang, podtest.Status(404), verdict{"", "unavailable east"}},
 		"the other breaks off":              {podtest.Half(`{"server": {"id`), podtest.Status(404), verdict{"", "unavailable east"}},
-		"the other answers a page":          {podtest.Answer(200, "text/html", strings.NewReader("<html>")), podtest.Status(404), verdict{"", "unavailable east"}},
+		"the other answers a page":          {podtest.Text(200, "text/html", "<html>"), podtest.Status(404), verdict{"", "unavailable east"}},
 		"the other answers something":       {podtest.JSON(200, `{"server": {}}`), podtest.Status(404), verdict{"", "unavailable east"}},
 		"the token is refused":              {podtest.Status(401), podtest.Status(404), verdict{"", "unauthorized"}},
 		"the token is refused, one is ill":  {podtest.Status(401), podtest.Status(503), verdict{"", "unavailable west"}},
