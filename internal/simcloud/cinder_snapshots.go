@@ -56,7 +56,8 @@ func listFew[T few](c *call, collection string, all []T, write func(*call, T), m
 			return true
 		}
 		for name, want := range filters {
-			if part, ok := strings.CutSuffix(name, "~"); ok && !strings.Contains(t.filter(part), want) || !ok && t.filter(name) != want {
+			part, like := strings.CutSuffix(name, "~")
+			if got := t.filter(part); like && !strings.Contains(got, want) || !like && got != want {
 				return true
 			}
 		}
@@ -147,7 +148,7 @@ func (v *volume) writeSnapshot(c *call, s *snapshot, status string) {
 	if c.at(65) {
 		d.yes("consumes_quota", true)
 	}
-	if status == "available" && (c.r.Method == http.MethodGet && (strings.HasSuffix(c.r.URL.Path, "/detail") || c.arg[0] != "")) {
+	if c.reads() && (strings.HasSuffix(c.r.URL.Path, "/detail") || c.arg[0] != "") {
 		d.str("os-extended-snapshot-attributes:project_id", s.project)
 		d.str("os-extended-snapshot-attributes:progress", "100%")
 	}

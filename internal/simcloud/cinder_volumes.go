@@ -298,6 +298,9 @@ func (v *volume) act(c *call) error {
 	if err := c.decode(&body); err != nil {
 		return err
 	}
+	if len(body) != 1 {
+		return fault.BadRequest("Malformed request body")
+	}
 	for name, arguments := range body {
 		do := volumeActions[name]
 		if do == nil {
@@ -312,7 +315,7 @@ func (v *volume) act(c *call) error {
 		x.updated = c.cloud.opts.Now().UTC()
 		return do(v, c, x, arguments)
 	}
-	return fault.BadRequest("Malformed request body")
+	return nil
 }
 
 func (v *volume) extend(c *call, x *disk, raw json.RawMessage) error {

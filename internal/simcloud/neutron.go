@@ -42,7 +42,9 @@ func (o *netObject) flag(name string) bool {
 }
 
 func newNetwork(p *Pod) *network {
-	n := &network{pod: p, kinds: p.cloud.netKinds, objects: map[string]map[string]*netObject{}, used: map[address]bool{}, segment: 1000}
+	n := &network{
+		pod: p, kinds: p.cloud.netKinds, objects: map[string]map[string]*netObject{}, used: map[address]bool{}, segment: 1000,
+	}
 	o := p.cloud.opts
 	n.ports = newSeries(seedOf(p.Region+" ports"), o.Servers, o.Now())
 	for collection := range n.kinds {
@@ -56,8 +58,24 @@ func newNetwork(p *Pod) *network {
 }
 
 // netError makes an error in the form of Neutron, whose type clients switch on.
-func netError(status int, class, format string, args ...any) error {
+func netError(status int, class, format string, args []any) error {
 	return &fault.Error{Status: status, Type: class, Message: fmt.Sprintf(format, args...)}
+}
+
+func netInvalid(class, format string, args ...any) error {
+	return netError(http.StatusBadRequest, class, format, args)
+}
+
+func netForbidden(class, format string, args ...any) error {
+	return netError(http.StatusForbidden, class, format, args)
+}
+
+func netMissing(class, format string, args ...any) error {
+	return netError(http.StatusNotFound, class, format, args)
+}
+
+func netConflict(class, format string, args ...any) error {
+	return netError(http.StatusConflict, class, format, args)
 }
 
 func (n *network) serve(w http.ResponseWriter, r *http.Request) {
@@ -92,7 +110,7 @@ func (n *network) serve(w http.ResponseWriter, r *http.Request) {
 // errNoExtension is answered by the framework below Neutron.
 var errNoExtension = errors.New("no such extension")
 
-var errNoRoute = netError(http.StatusNotFound, "HTTPNotFound", "The resource could not be found.")
+var errNoRoute = netMissing("HTTPNotFound", "The resource could not be found.")
 
 func (n *network) versions(c *call, base string) {
 	d := c.body
@@ -191,7 +209,7 @@ func (n *network) find(c *call, k *netKind, id string) (*netObject, error) {
 }
 
 func (k *netKind) notFound(id string) error {
-	return netError(http.StatusNotFound, k.class+"NotFound", k.missing, id)
+	return netMissing(k.class+"NotFound", k.missing, id)
 }
 
 // view is the object as the caller may see it.
@@ -214,7 +232,7 @@ func (n *network) view(c *call, k *netKind, o *netObject, fields []string) map[s
 func (n *network) create(c *call, k *netKind) error {
 	var body map[string]json.RawMessage
 	if err := c.decode(&body); err != nil {
-		return netError(http.StatusBadRequest, "HTTPBadRequest", "Invalid JSON in request body")
+		return netInvalid("HTTPBadRequest", "Invalid JSON in request body")
 	}
 	bulk := body[k.plural()] != nil
 	var given []map[string]any
@@ -226,8 +244,8 @@ func (n *network) create(c *call, k *netKind) error {
 		err = json.Unmarshal(body[k.singular], &single)
 		given = append(given, single)
 	}
-	if err != nil || given[0] == nil {
-		return netError(http.StatusBadRequest, "HTTPBadRequest", "Unable to find '%s' in request body", k.singular)
+	if err != nil || len(given) == 0 || given[0] == nil {
+		return netInvalid("HTTPBadRequest", "Unable to find '%s' in request body", k.singular)
 	}
 	var made []any
 	var undo []*netObject
@@ -265,7 +283,7 @@ func (n *network) add(c *call, k *netKind, given map[string]any) (*netObject, er
 		o.project = p
 	}
 	if o.project != c.tok.projectID() && !c.tok.admin() {
-		return nil, netError(http.StatusForbidden, "AdminRequired", "User does not have admin privileges: Cannot create resource "+
+		return nil, netForbidden("AdminRequired", "User does not have admin privileges: Cannot create resource "+
 			"for another tenant")
 	}
 	for name, value := range given {
@@ -303,15 +321,15 @@ func (k *netKind) check(c *call, given map[string]any, update bool) error {
 		case !ok && !common && !k.admin[name]:
 			unknown = append(unknown, "'"+name+"'")
 		case update && k.fixed[name]:
-			return netError(http.StatusBadRequest, "HTTPBadRequest", "Cannot update read-only attribute %s", name)
+			return netInvalid("HTTPBadRequest", "Cannot update read-only attribute %s", name)
 		case k.admin[name] && !c.tok.admin():
-			return netError(http.StatusForbidden, "PolicyNotAuthorized",
+			return netForbidden("PolicyNotAuthorized",
 				"(rule:create_%s and rule:create_%s:%s) is disallowed by policy", k.singular, k.singular, name)
 		}
 	}
 	if unknown != nil {
 		slices.Sort(unknown)
-		return netError(http.StatusBadRequest, "HTTPBadRequest", "Unrecognized attribute(s) %s", strings.Join(unknown, ", "))
+		return netInvalid("HTTPBadRequest", "Unrecognized attribute(s) %s", strings.Join(unknown, ", "))
 	}
 	return nil
 }
@@ -319,13 +337,13 @@ func (k *netKind) check(c *call, given map[string]any, update bool) error {
 func (n *network) update(c *call, k *netKind, o *netObject) error {
 	var given map[string]any
 	if err := c.decodeIn(k.singular, &given); err != nil {
-		return netError(http.StatusBadRequest, "HTTPBadRequest", "Unable to find '%s' in request body", k.singular)
+		return netInvalid("HTTPBadRequest", "Unable to find '%s' in request body", k.singular)
 	}
 	if err := k.check(c, given, true); err != nil {
 		return err
 	}
 	if o.project != c.tok.projectID() && !c.tok.admin() {
-		return netError(http.StatusForbidden, "PolicyNotAuthorized", "rule:update_%s is disallowed by policy", k.singular)
+		return netForbidden("PolicyNotAuthorized", "rule:update_%s is disallowed by policy", k.singular)
 	}
 	if k.updating != nil {
 		if err := k.updating(n, c.tok, o, given); err != nil {
@@ -349,7 +367,7 @@ func (n *network) changed(o *netObject) {
 
 func (n *network) remove(c *call, k *netKind, o *netObject) error {
 	if o.project != c.tok.projectID() && !c.tok.admin() {
-		return netError(http.StatusForbidden, "PolicyNotAuthorized", "rule:delete_%s is disallowed by policy", k.singular)
+		return netForbidden("PolicyNotAuthorized", "rule:delete_%s is disallowed by policy", k.singular)
 	}
 	if k.deleting != nil {
 		if err := k.deleting(n, o); err != nil {
@@ -389,7 +407,7 @@ func (n *network) tags(c *call, o *netObject, more []string) error {
 			}
 		case http.MethodDelete, http.MethodGet:
 			if !has {
-				return netError(http.StatusNotFound, "TagNotFound", "Tag %s could not be found.", more[0])
+				return netMissing("TagNotFound", "Tag %s could not be found.", more[0])
 			}
 			c.emptied()
 			if c.r.Method == http.MethodGet {
@@ -403,7 +421,7 @@ func (n *network) tags(c *call, o *netObject, more []string) error {
 	switch c.r.Method {
 	case http.MethodPut:
 		if err := c.decodeIn("tags", &current); err != nil {
-			return netError(http.StatusBadRequest, "HTTPBadRequest", "Invalid tags body")
+			return netInvalid("HTTPBadRequest", "Invalid tags body")
 		}
 		o.attrs["tags"] = current
 	case http.MethodDelete:

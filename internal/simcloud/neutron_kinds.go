@@ -1,7 +1,6 @@
 package simcloud
 
 import (
-	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -59,12 +58,12 @@ func networkKind() *netKind {
 		},
 		created: func(n *network, t *token, o *netObject) error {
 			if (o.flag("shared") || o.flag("router:external")) && !t.admin() {
-				return netError(http.StatusForbidden, "PolicyNotAuthorized",
+				return netForbidden("PolicyNotAuthorized",
 					"(rule:create_network and rule:create_network:shared) is disallowed by policy")
 			}
 			for _, zone := range texts(o.attrs["availability_zone_hints"]) {
 				if zone != n.pod.Zone {
-					return netError(http.StatusNotFound, "AvailabilityZoneNotFound", "AvailabilityZone %s could not be found.", zone)
+					return netMissing("AvailabilityZoneNotFound", "AvailabilityZone %s could not be found.", zone)
 				}
 			}
 			if o.attrs["provider:network_type"] == nil {
@@ -77,7 +76,7 @@ func networkKind() *netKind {
 		deleting: func(n *network, o *netObject) error {
 			for _, p := range n.objects["ports"] {
 				if p.text("network_id") == o.id && p.text("device_owner") != "network:distributed" {
-					return netError(http.StatusConflict, "NetworkInUse", "Unable to complete operation on network %s. There are one or "+
+					return netConflict("NetworkInUse", "Unable to complete operation on network %s. There are one or "+
 						"more ports still in use on the network, id for these ports is: %s.", o.id, p.id)
 				}
 			}
@@ -129,14 +128,14 @@ func subnetKind() *netKind {
 			}
 			cidr, err := netip.ParsePrefix(o.text("cidr"))
 			if err != nil {
-				return netError(http.StatusBadRequest, "HTTPBadRequest", "Invalid input for cidr. Reason: '%s' is not a valid IP subnet.",
+				return netInvalid("HTTPBadRequest", "Invalid input for cidr. Reason: '%s' is not a valid IP subnet.",
 					o.text("cidr"))
 			}
 			cidr = cidr.Masked()
 			o.attrs["cidr"] = cidr.String()
 			for _, other := range n.subnets(net.id) {
 				if p, err := netip.ParsePrefix(other.text("cidr")); err == nil && p.Overlaps(cidr) {
-					return netError(http.StatusBadRequest, "InvalidInput", "Invalid input for operation: Requested subnet with cidr: %s "+
+					return netInvalid("InvalidInput", "Invalid input for operation: Requested subnet with cidr: %s "+
 						"for network: %s overlaps with another subnet.", cidr, net.id)
 				}
 			}
@@ -157,7 +156,7 @@ func subnetKind() *netKind {
 		deleting: func(n *network, o *netObject) error {
 			for _, p := range n.objects["ports"] {
 				if slices.ContainsFunc(fixedIPs(p), func(a address) bool { return a.subnet == o.id }) {
-					return netError(http.StatusConflict, "SubnetInUse", "Unable to complete operation on subnet %s: One or more ports have "+
+					return netConflict("SubnetInUse", "Unable to complete operation on subnet %s: One or more ports have "+
 						"an IP allocation from this subnet.", o.id)
 				}
 			}
@@ -189,7 +188,7 @@ func groupKind() *netKind {
 		},
 		created: func(n *network, t *token, o *netObject) error {
 			if o.text("name") == "default" && t != nil {
-				return netError(http.StatusConflict, "SecurityGroupDefaultAlreadyExists", "Default security group already exists.")
+				return netConflict("SecurityGroupDefaultAlreadyExists", "Default security group already exists.")
 			}
 			for _, ethertype := range []string{"IPv4", "IPv6"} {
 				n.addRule(o, map[string]any{"ethertype": ethertype, "direction": "egress"})
@@ -198,11 +197,11 @@ func groupKind() *netKind {
 		},
 		deleting: func(n *network, o *netObject) error {
 			if o.text("name") == "default" {
-				return netError(http.StatusConflict, "SecurityGroupCannotRemoveDefault", "Insufficient rights for removing default security group.")
+				return netConflict("SecurityGroupCannotRemoveDefault", "Insufficient rights for removing default security group.")
 			}
 			for _, p := range n.objects["ports"] {
 				if slices.Contains(texts(p.attrs["security_groups"]), o.id) {
-					return netError(http.StatusConflict, "SecurityGroupInUse", "Security Group %s in use.", o.id)
+					return netConflict("SecurityGroupInUse", "Security Group %s in use.", o.id)
 				}
 			}
 			for _, r := range n.rules(o.id) {
@@ -273,13 +272,13 @@ func ruleKind() *netKind {
 				return n.kinds["security-groups"].notFound(o.text("security_group_id"))
 			}
 			if d := o.text("direction"); d != "ingress" && d != "egress" {
-				return netError(http.StatusBadRequest, "HTTPBadRequest", "Invalid input for direction. Reason: '%s' is not in "+
+				return netInvalid("HTTPBadRequest", "Invalid input for direction. Reason: '%s' is not in "+
 					"['ingress', 'egress'].", d)
 			}
 			o.attrs["normalized_cidr"] = o.attrs["remote_ip_prefix"]
 			for _, r := range n.rules(group.id) {
 				if sameRule(r, o) {
-					return netError(http.StatusConflict, "SecurityGroupRuleExists", "Security group rule already exists. Rule id is %s.", r.id)
+					return netConflict("SecurityGroupRuleExists", "Security group rule already exists. Rule id is %s.", r.id)
 				}
 			}
 			return nil

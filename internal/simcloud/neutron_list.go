@@ -111,12 +111,12 @@ func matchesFixedIPs(o *netObject, wanted []string) bool {
 func (k *netKind) sort(c *call, all []*netObject) error {
 	keys, dirs := c.query["sort_key"], c.query["sort_dir"]
 	if len(keys) != len(dirs) {
-		return netError(400, "HTTPBadRequest", "The number of sort_keys and sort_dirs must be same")
+		return netInvalid("HTTPBadRequest", "The number of sort_keys and sort_dirs must be same")
 	}
 	known := k.defaults()
 	for _, key := range keys {
 		if _, ok := known[key]; !ok && key != "id" && key != "created_at" && key != "updated_at" {
-			return netError(400, "HTTPBadRequest", "['%s'] is invalid attribute for sort_keys", key)
+			return netInvalid("HTTPBadRequest", "['%s'] is invalid attribute for sort_keys", key)
 		}
 	}
 	slices.SortFunc(all, func(a, b *netObject) int {
@@ -145,7 +145,7 @@ func attr(o *netObject, name string) any {
 func cutPage(c *call, k *netKind, all []*netObject) (page []*netObject, before, after bool, err error) {
 	limit, bad := strconv.Atoi(cmp.Or(c.query.Get("limit"), "0"))
 	if bad != nil || limit < 0 {
-		return nil, false, false, netError(400, "BadRequest", "Bad limit request: Limit must be an integer 0 or greater and not '%s'.",
+		return nil, false, false, netInvalid("BadRequest", "Bad limit request: Limit must be an integer 0 or greater and not '%s'.",
 			c.query.Get("limit"))
 	}
 	if limit == 0 {

@@ -1,7 +1,6 @@
 package simcloud
 
 import (
-	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
@@ -47,7 +46,7 @@ func portKind() *netKind {
 		},
 		deleting: func(n *network, o *netObject) error {
 			if owner := o.text("device_owner"); strings.HasPrefix(owner, "network:router") {
-				return netError(http.StatusConflict, "ServicePortInUse", "Port %s cannot be deleted directly via the port API: has device "+
+				return netConflict("ServicePortInUse", "Port %s cannot be deleted directly via the port API: has device "+
 					"owner %s.", o.id, owner)
 			}
 			return nil
@@ -63,7 +62,7 @@ func (n *network) completePort(t *token, o *netObject) error {
 	if o.text("mac_address") == "" {
 		o.attrs["mac_address"] = macOf(o.id)
 	} else if n.macInUse(net.id, o.text("mac_address")) {
-		return netError(http.StatusConflict, "MacAddressInUse", "Unable to complete operation for network %s. The mac address %s is in "+
+		return netConflict("MacAddressInUse", "Unable to complete operation for network %s. The mac address %s is in "+
 			"use.", net.id, o.text("mac_address"))
 	}
 	if o.attrs["security_groups"] == nil {
@@ -149,7 +148,7 @@ func (n *network) choose(o *netObject, subnets []*netObject, w address) (address
 			if ip, ok := n.next(s); ok {
 				return address{s.id, ip}, nil
 			}
-			return w, netError(http.StatusConflict, "IpAddressGenerationFailure", "No more IP addresses available on network %s.",
+			return w, netConflict("IpAddressGenerationFailure", "No more IP addresses available on network %s.",
 				o.text("network_id"))
 		}
 		ip, err := netip.ParseAddr(w.ip)
@@ -158,15 +157,15 @@ func (n *network) choose(o *netObject, subnets []*netObject, w address) (address
 		}
 		a := address{s.id, ip.String()}
 		if n.used[a] {
-			return w, netError(http.StatusConflict, "IpAddressAlreadyAllocated", "IP address %s already allocated in subnet %s", w.ip, s.id)
+			return w, netConflict("IpAddressAlreadyAllocated", "IP address %s already allocated in subnet %s", w.ip, s.id)
 		}
 		return a, nil
 	}
 	if w.subnet != "" && w.ip == "" {
-		return w, netError(http.StatusBadRequest, "InvalidInput", "Invalid input for operation: Failed to create port on network %s, "+
+		return w, netInvalid("InvalidInput", "Invalid input for operation: Failed to create port on network %s, "+
 			"because fixed_ips included invalid subnet %s.", o.text("network_id"), w.subnet)
 	}
-	return w, netError(http.StatusBadRequest, "InvalidIpForNetwork", "IP address %s is not a valid IP for any of the subnets on the "+
+	return w, netInvalid("InvalidIpForNetwork", "IP address %s is not a valid IP for any of the subnets on the "+
 		"specified network.", w.ip)
 }
 

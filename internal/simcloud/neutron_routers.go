@@ -17,7 +17,7 @@ func routerKind() *netKind {
 		deleting: func(n *network, o *netObject) error {
 			for _, p := range n.objects["ports"] {
 				if p.text("device_id") == o.id {
-					return netError(http.StatusConflict, "RouterInUse", "Router %s still has ports", o.id)
+					return netConflict("RouterInUse", "Router %s still has ports", o.id)
 				}
 			}
 			return nil
@@ -39,7 +39,7 @@ const interfaceOwner = "network:router_interface"
 func (n *network) addInterface(c *call, router *netObject) error {
 	var b interfaceBody
 	if err := c.decode(&b); err != nil {
-		return netError(http.StatusBadRequest, "HTTPBadRequest", "Invalid JSON in request body")
+		return netInvalid("HTTPBadRequest", "Invalid JSON in request body")
 	}
 	p := n.objects["ports"][b.PortID]
 	switch {
@@ -66,7 +66,7 @@ func (n *network) addInterface(c *call, router *netObject) error {
 func (n *network) removeInterface(c *call, router *netObject) error {
 	var b interfaceBody
 	if err := c.decode(&b); err != nil {
-		return netError(http.StatusBadRequest, "HTTPBadRequest", "Invalid JSON in request body")
+		return netInvalid("HTTPBadRequest", "Invalid JSON in request body")
 	}
 	for _, p := range n.objects["ports"] {
 		if p.text("device_id") != router.id || p.text("device_owner") != interfaceOwner {
@@ -80,9 +80,9 @@ func (n *network) removeInterface(c *call, router *netObject) error {
 		}
 	}
 	if b.PortID != "" {
-		return netError(http.StatusNotFound, "RouterInterfaceNotFound", "Router %s does not have an interface with id %s", router.id, b.PortID)
+		return netMissing("RouterInterfaceNotFound", "Router %s does not have an interface with id %s", router.id, b.PortID)
 	}
-	return netError(http.StatusNotFound, "RouterInterfaceNotFoundForSubnet", "Router %s has no interface on subnet %s", router.id,
+	return netMissing("RouterInterfaceNotFoundForSubnet", "Router %s has no interface on subnet %s", router.id,
 		b.SubnetID)
 }
 
@@ -151,7 +151,7 @@ func (n *network) showQuota(c *call, more []string) error {
 		return errNoRoute
 	}
 	if more[0] != c.tok.projectID() && !c.tok.admin() {
-		return netError(http.StatusForbidden, "PolicyNotAuthorized", "rule:get_quota is disallowed by policy")
+		return netForbidden("PolicyNotAuthorized", "rule:get_quota is disallowed by policy")
 	}
 	quota := map[string]any{}
 	for name, limit := range map[string]int{

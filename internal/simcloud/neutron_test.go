@@ -205,3 +205,25 @@ func TestNeutron_TagsAndDescription_FindObjects(t *testing.T) {
 	c.do("GET", neutron(cloud, "/extensions/standard-attr-tag"), "").want(t, 200)
 	c.do("GET", neutron(cloud, "/extensions/nosuch"), "").want(t, 404)
 }
+
+func TestNeutron_EmptyRequests_AreRefused(t *testing.T) {
+	cloud, c := start(t, Options{Pods: 1})
+	for _, body := range []string{"", "{}", `{"network": null}`, `{"networks": []}`, `{"networks": [null]}`, `{"network": []}`, "[]"} {
+		if r := c.do("POST", neutron(cloud, "/networks"), body); r.status != 400 {
+			t.Errorf("%q: got %d %s, want 400", body, r.status, r.text)
+		}
+	}
+}
+
+func TestServers_Interfaces_ComeAndGo(t *testing.T) {
+	cloud, c := start(t, Options{Pods: 1})
+	network, _ := c.net("n", "10.5.0.0/24")
+	url := nova(cloud, "/servers/"+c.boot("vm"))
+	port := c.do("POST", url+"/os-interface", `{"interfaceAttachment": {"net_id": "`+network+`"}}`).want(t, 200).str("interfaceAttachment", "port_id")
+	if got := c.do("GET", url, "").str("server", "addresses", "n", 0, "addr"); got != "10.5.0.2" {
+		t.Errorf("the server has address %q, want 10.5.0.2", got)
+	}
+	c.do("DELETE", url+"/os-interface/"+port, "").want(t, 202)
+	c.do("DELETE", url+"/os-interface/"+port, "").want(t, 404)
+	c.do("GET", neutron(cloud, "/ports/"+port), "").want(t, 404)
+}

@@ -33,18 +33,21 @@ var serverActions = map[string]serverAction{
 	"resume":   {verb: "resume", from: []string{"suspended"}, to: "active"},
 	"lock":     {verb: "lock", free: true, do: (*compute).lock},
 	"unlock":   {verb: "unlock", free: true, do: (*compute).unlock},
-	"rescue":   {verb: "rescue", from: []string{"active", "stopped", "error"}, to: "rescued", do: (*compute).rescue, status: 200},
+	"rescue": {verb: "rescue", from: []string{"active", "stopped", "error"}, to: "rescued", do: (*compute).rescue,
+		status: 200},
 	"unrescue": {verb: "unrescue", from: []string{"rescued"}, to: "active"},
 	"shelve": {verb: "shelve", from: []string{"active", "stopped", "paused", "suspended"},
 		to: "shelved_offloaded"},
 	"shelveOffload": {verb: "shelveOffload", from: []string{"shelved"}, to: "shelved_offloaded",
 		admin: "os_compute_api:os-shelve:shelve_offload"},
-	"unshelve":            {verb: "unshelve", from: []string{"shelved", "shelved_offloaded"}, to: "active"},
-	"resize":              {verb: "resize", from: []string{"active", "stopped"}, do: (*compute).resize},
-	"confirmResize":       {verb: "confirmResize", from: []string{"resized"}, to: "active", do: (*compute).confirmResize, status: 204},
-	"revertResize":        {verb: "revertResize", from: []string{"resized"}, to: "active", do: (*compute).revertResize},
-	"rebuild":             {verb: "rebuild", from: []string{"active", "stopped", "error"}, do: (*compute).rebuild},
-	"createImage":         {verb: "createImage", from: []string{"active", "stopped", "paused", "suspended"}, do: (*compute).createImage},
+	"unshelve": {verb: "unshelve", from: []string{"shelved", "shelved_offloaded"}, to: "active"},
+	"resize":   {verb: "resize", from: []string{"active", "stopped"}, do: (*compute).resize},
+	"confirmResize": {verb: "confirmResize", from: []string{"resized"}, to: "active", do: (*compute).confirmResize,
+		status: 204},
+	"revertResize": {verb: "revertResize", from: []string{"resized"}, to: "active", do: (*compute).revertResize},
+	"rebuild":      {verb: "rebuild", from: []string{"active", "stopped", "error"}, do: (*compute).rebuild},
+	"createImage": {verb: "createImage", from: []string{"active", "stopped", "paused", "suspended"},
+		do: (*compute).createImage},
 	"os-getConsoleOutput": {verb: "get_console_output", free: true, do: (*compute).consoleOutput, status: 200, record: "-"},
 	"os-resetState": {verb: "resetState", free: true, do: (*compute).resetState,
 		admin: "os_compute_api:os-admin-actions:reset_state"},
@@ -93,9 +96,11 @@ func (n *compute) perform(c *call, a *serverAction, arguments json.RawMessage) e
 	if a.status != 0 {
 		c.status = a.status
 	}
-	s.updated = c.cloud.opts.Now().UTC()
+	before := s.updated
+	s.updated = c.cloud.opts.Now().UTC() // now, since a rebuild answers with the server
 	if a.do != nil {
 		if err := a.do(n, c, s, arguments); err != nil {
+			s.updated = before
 			return err
 		}
 	}
