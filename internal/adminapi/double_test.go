@@ -33,7 +33,6 @@ var start = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 type openstack struct {
 	*httptest.Server
 	region, zone string
-	highest      string          // microversion of Nova
 	servers      map[string]bool // ids
 	volumes      map[string]bool
 	down         atomic.Bool

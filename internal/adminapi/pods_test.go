@@ -18,8 +18,8 @@ func TestCreatePod_Valid_IsStoredAndShownWhole(t *testing.T) {
 	want := `{"pod":{"pod_id":"00000000-0000-4000-8000-000000000001","region_name":"pod1","az_name":"az1","pod_az_name":"nova",` +
 		`"dc_name":"bj","availability_zones":[{"az_name":"az1","pod_az_name":"nova"}],"state":"enabled",` +
 		`"created_at":"2026-11-22T12:00:00Z","updated_at":"2026-11-22T12:00:00Z",` +
-		`"health":{"status":"unknown","reason":"not probed yet","checked_at":null,"since":null,` +
-		`"versions":{"compute":"","volume":""},"circuits_open":[]},` +
+		`"health":{"status":"up","reason":"","checked_at":"2026-11-22T12:00:00Z","since":"2026-11-22T12:00:00Z",` +
+		`"versions":{"compute":"2.1-2.93","volume":"3.0-3.70"},"circuits_open":[]},` +
 		`"endpoints":{"compute":"` + g.pod1.URL + `/v2.1","volume":"` + g.pod1.URL + `/v3","network":"","image":""}}}`
 	if status != 200 || body != want {
 		t.Errorf("got %d %s\nwant %s", status, body, want)

@@ -54,7 +54,9 @@ func (r *registration) fillIn() error {
 		flag, port, path string
 		url              *string
 	}{
-		{"compute-url", "8774", "/v2.1", &r.computeURL}, {"volume-url", "8776", "/v3", &r.volumeURL}, {"admin-url", "19999", "/v1.0", &r.adminURL},
+		{"compute-url", "8774", "/v2.1", &r.computeURL},
+		{"volume-url", "8776", "/v3", &r.volumeURL},
+		{"admin-url", "19999", "/v1.0", &r.adminURL},
 	} {
 		if *u.url == "" {
 			if r.host == "" {
@@ -66,7 +68,8 @@ func (r *registration) fillIn() error {
 			}
 			*u.url = scheme + "://" + net.JoinHostPort(strings.Trim(host, "[]"), u.port) + u.path
 		}
-		if parsed, err := url.Parse(*u.url); err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
+		parsed, err := url.Parse(*u.url)
+		if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
 			return usagef("%s: %q is no address that begins with http:// or https://", u.flag, *u.url)
 		}
 	}

@@ -103,7 +103,7 @@ func (c *credentials) login(ctx context.Context) (*gophercloud.ProviderClient, *
 	if c.auth.IdentityEndpoint == "" {
 		return nil, nil, errNoCredentials
 	}
-	provider, err := openstack.NewProviderClient(ctx, c.auth, openstack.WithHTTPClient(*c.client()), openstack.WithTLSConfig(c.tls))
+	provider, err := openstack.NewProviderClient(ctx, c.auth, openstack.WithHTTPClient(*c.client()))
 	if err != nil {
 		return nil, nil, explain("Keystone", err)
 	}
@@ -122,7 +122,8 @@ func (c *credentials) endpoint(catalog *tokens.ServiceCatalog, types ...string) 
 			continue
 		}
 		for _, e := range service.Endpoints {
-			if e.Interface == string(c.at.Availability) && (c.at.Region == "" || c.at.Region == e.Region || c.at.Region == e.RegionID) {
+			inRegion := c.at.Region == "" || c.at.Region == e.Region || c.at.Region == e.RegionID
+			if inRegion && e.Interface == string(c.at.Availability) {
 				return e.URL
 			}
 		}

@@ -66,8 +66,8 @@ func newPodCreate(o *operator) *cobra.Command {
 	var f podFlags
 	var top bool
 	cmd := &cobra.Command{
-		Use: "create --region REGION (--az-name ZONE [--pod-az-name ZONE] | --zone ZONE[=POD'S ZONE]...)", Short: "Register a pod; it is checked first",
-		Args: cobra.NoArgs, DisableFlagsInUseLine: true,
+		Use:   "create --region REGION (--az-name ZONE [--pod-az-name ZONE] | --zone ZONE[=POD'S ZONE]...)",
+		Short: "Register a pod; it is checked first", Args: cobra.NoArgs, DisableFlagsInUseLine: true,
 		Example: "  tricircle pod create --region site1 --az-name az1 --pod-az-name nova\n" +
 			"  tricircle pod create --region site2 --zone az2a=room1 --zone az2b=room2",
 		RunE: action(func(cmd *cobra.Command, _ []string) error {
@@ -113,8 +113,10 @@ type podOperation func(context.Context, *client, pod) (json.RawMessage, error)
 
 // onPod makes a command that does something with the pod it is given by id or region.
 func onPod(o *operator, use, short string, do podOperation) *cobra.Command {
-	return &cobra.Command{Use: use + " POD", Short: short, Long: short + ". POD is an id or a region.", Args: cobra.ExactArgs(1),
-		RunE: runOnPod(o, do)}
+	return &cobra.Command{
+		Use: use + " POD", Short: short, Long: short + ". POD is an id or a region.", Args: cobra.ExactArgs(1),
+		RunE: runOnPod(o, do),
+	}
 }
 
 func runOnPod(o *operator, do podOperation) func(*cobra.Command, []string) error {

@@ -21,8 +21,8 @@ func newRoutes() *cobra.Command {
 	var class string
 	var f format
 	cmd := &cobra.Command{
-		Use: "routes nova|cinder", Short: "Print every call of an API, and what becomes of it", ValidArgs: []string{"nova", "cinder"},
-		Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Use: "routes nova|cinder", Short: "Print every call of an API, and what becomes of it",
+		ValidArgs: []string{"nova", "cinder"}, Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
 			table, err := app.Routes(args[0])
 			if err != nil {

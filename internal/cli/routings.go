@@ -96,7 +96,8 @@ func (o *operator) listRoutings(cmd *cobra.Command, api *client, query url.Value
 		return err
 	}
 	if more {
-		fmt.Fprintf(cmd.ErrOrStderr(), "There are more: --marker %s continues here, --limit shows more at once.\n", query.Get("marker"))
+		fmt.Fprintf(cmd.ErrOrStderr(), "There are more: --marker %s continues here, --limit shows more at once.\n",
+			query.Get("marker"))
 	}
 	return nil
 }
@@ -142,7 +143,8 @@ func (c *client) routings(ctx context.Context, query url.Values, limit int) (row
 func newRoutingLookup(o *operator) *cobra.Command {
 	var typ string
 	cmd := &cobra.Command{
-		Use: "lookup ID", Short: "Find the pod of a resource; pods are asked for what the table does not know", Args: cobra.ExactArgs(1),
+		Use: "lookup ID", Short: "Find the pod of a resource; pods are asked for what the table does not know",
+		Args: cobra.ExactArgs(1),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
 			api, err := o.connect(cmd.Context())
 			if err != nil {
@@ -193,7 +195,8 @@ var rebuiltColumns = []column[rebuilt]{
 func newRoutingRebuild(o *operator) *cobra.Command {
 	var podName string
 	cmd := &cobra.Command{
-		Use: "rebuild", Short: "Read what lives in the pods into the table; fails if a pod cannot be read whole", Args: cobra.NoArgs,
+		Use: "rebuild", Short: "Read what lives in the pods into the table; fails if a pod cannot be read whole",
+		Args: cobra.NoArgs,
 		RunE: action(func(cmd *cobra.Command, _ []string) error {
 			api, err := o.connect(cmd.Context())
 			if err != nil {

@@ -19,7 +19,8 @@ func newServe() *cobra.Command {
 	var roles []string
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Run the top: all roles or some", Args: cobra.NoArgs,
-		Long: "Run the top until SIGTERM or SIGINT, then let requests finish. Roles: all, " + strings.Join(app.Roles(), ", ") + ".",
+		Long: "Run the top until SIGTERM or SIGINT, then let requests finish. Roles: all, " +
+			strings.Join(app.Roles(), ", ") + ".",
 		RunE: action(func(cmd *cobra.Command, _ []string) error {
 			var extra []string
 			if cmd.Flags().Changed("roles") {
@@ -58,7 +59,8 @@ func newDemo() *cobra.Command {
 	cmd.Flags().IntVar(&o.Pods, "pods", 3, "simulated pods")
 	cmd.Flags().IntVar(&o.Servers, "servers", 0, "servers that all pods have together from the start")
 	cmd.Flags().IntVar(&o.BasePort, "base-port", 0, "first of the ports to listen on (default: free ones)")
-	cmd.Flags().StringVar(&o.Dir, "dir", filepath.Join(os.TempDir(), "tricircle-demo"), "folder of clouds.yaml and the database")
+	cmd.Flags().StringVar(&o.Dir, "dir", filepath.Join(os.TempDir(), "tricircle-demo"),
+		"folder of clouds.yaml and the database")
 	return cmd
 }
 

@@ -25,7 +25,8 @@ type settings struct {
 }
 
 func (s *settings) flags(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&s.files, "config", nil, "configuration file, may be repeated (default "+defaultConfig+", if it exists)")
+	cmd.Flags().StringArrayVar(&s.files, "config", nil,
+		"configuration file, may be repeated (default "+defaultConfig+", if it exists)")
 	cmd.Flags().StringArrayVar(&s.set, "set", nil, "section.key=value, may be repeated; goes before files and environment")
 }
 
