@@ -24,6 +24,7 @@ const projectSuffix = "/$(project_id)s"
 type registration struct {
 	cloud, region, host             string
 	computeURL, volumeURL, adminURL string
+	networkURL                      string
 }
 
 func newCatalog() *cobra.Command {
@@ -45,6 +46,8 @@ func newCatalog() *cobra.Command {
 	cmd.Flags().StringVar(&r.computeURL, "compute-url", "", "address of the compute API (default http://HOST:8774/v2.1)")
 	cmd.Flags().StringVar(&r.volumeURL, "volume-url", "", "address of the block storage API (default http://HOST:8776/v3)")
 	cmd.Flags().StringVar(&r.adminURL, "admin-url", "", "address of the Admin API (default http://HOST:19999/v1.0)")
+	cmd.Flags().StringVar(&r.networkURL, "network-url", "",
+		"address of a pod's networking API, to stand for the region's until the top has its own: the openstack client wants one to boot a server")
 	return group("catalog", "Manage the top's place in Keystone's catalog", cmd)
 }
 
@@ -128,6 +131,9 @@ func (r *registration) entries(ctx context.Context, keystone *gophercloud.Servic
 	}
 	if has("volumev3") || !has("block-storage") {
 		entries = append(entries, southbound.CatalogEntry{Type: "volumev3", Name: "cinderv3", URL: r.volumeURL + projectSuffix})
+	}
+	if r.networkURL != "" {
+		entries = append(entries, southbound.CatalogEntry{Type: "network", Name: "neutron", URL: r.networkURL})
 	}
 	admin := southbound.CatalogEntry{Type: adminType, Name: "tricircle", URL: r.adminURL}
 	if has(adminTypeAlias) {
