@@ -121,7 +121,7 @@ func packages(t *testing.T) (out []string) {
 			return err
 		}
 		rel, err := filepath.Rel(internal, filepath.Dir(name))
-		if p := filepath.ToSlash(rel); p != "deps" && !slices.Contains(out, p) { // deps pins modules for a while
+		if p := filepath.ToSlash(rel); !slices.Contains(out, p) {
 			out = append(out, p)
 		}
 		return err

@@ -41,6 +41,9 @@ func asFault(err error) error {
 	if unavailable, ok := errors.AsType[*pod.UnavailableError](err); ok {
 		return fault.Unavailable(err, "%s", unavailable)
 	}
+	if errors.Is(err, pod.ErrKeystone) {
+		return fault.Unavailable(err, "Keystone does not serve the top, so the pod cannot be checked. See [keystone] in the configuration.")
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return fault.NotFound("Somebody else has just deleted it.")
 	}

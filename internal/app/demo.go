@@ -105,13 +105,14 @@ func (s *server) furnish(ctx context.Context, sim *simcloud.Cloud, o DemoOptions
 		return err
 	}
 	url := func(role string) string { return "http://" + s.addresses[role].String() }
-	err = southbound.RegisterCatalog(ctx, keystone, s.config.Default.RegionName, []southbound.CatalogEntry{
+	catalog := southbound.Catalog{Keystone: keystone, Region: s.config.Default.RegionName, Report: func(string, ...any) {}}
+	err = catalog.Register(ctx, []southbound.CatalogEntry{
 		{Type: "compute", Name: "nova", URL: url(config.RoleNovaGW) + "/v2.1"},
 		{Type: "volumev3", Name: "cinderv3", URL: url(config.RoleCinderGW) + "/v3/$(project_id)s"},
 		// Clients insist on a network endpoint. Until the top has its own it is a pod's, as networks are.
 		{Type: "network", Name: "neutron", URL: sim.Pod(0).NetworkURL},
 		{Type: "multi-region-network-automation", Name: "tricircle", URL: url(config.RoleAdminAPI) + "/v1.0"},
-	}, func(string, ...any) {})
+	})
 	if err != nil {
 		return err
 	}

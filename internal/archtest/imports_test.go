@@ -70,9 +70,6 @@ var guarded = []struct {
 	{"log", nil, false, "log/slog is the one log"},
 }
 
-// temporary packages are exempt from what is said of libraries.
-var temporary = []string{"internal/deps"}
-
 // ours turns the import of a package of this module into its short name.
 func ours(importPath string) (short string, ok bool) {
 	rest, ok := strings.CutPrefix(importPath, module+"/")
@@ -119,9 +116,6 @@ func TestImports_ClosedPackages_ImportOnlyWhatTheyMay(t *testing.T) {
 
 func TestImports_GuardedPackages_AreImportedOnlyByWhoMay(t *testing.T) {
 	for _, f := range tree(t) {
-		if slices.Contains(temporary, f.pkg) {
-			continue
-		}
 		for _, imported := range f.imports {
 			name := nameOf(imported)
 			for _, rule := range guarded {

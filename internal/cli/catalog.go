@@ -25,6 +25,7 @@ type registration struct {
 	cloud, region, host             string
 	computeURL, volumeURL, adminURL string
 	networkURL                      string
+	replace                         bool
 }
 
 func newCatalog() *cobra.Command {
@@ -46,6 +47,7 @@ func newCatalog() *cobra.Command {
 	cmd.Flags().StringVar(&r.computeURL, "compute-url", "", "address of the compute API (default http://HOST:8774/v2.1)")
 	cmd.Flags().StringVar(&r.volumeURL, "volume-url", "", "address of the block storage API (default http://HOST:8776/v3)")
 	cmd.Flags().StringVar(&r.adminURL, "admin-url", "", "address of the Admin API (default http://HOST:19999/v1.0)")
+	cmd.Flags().BoolVar(&r.replace, "replace", false, "move endpoints of the region that are elsewhere now")
 	cmd.Flags().StringVar(&r.networkURL, "network-url", "",
 		"address of a pod's networking API, to stand for the region's until the top has its own: the openstack client wants one to boot a server")
 	return group("catalog", "Manage the top's place in Keystone's catalog", cmd)
@@ -98,11 +100,11 @@ func (r *registration) run(cmd *cobra.Command) error {
 		return err
 	}
 	changed := false
-	report := func(format string, args ...any) {
+	catalog := southbound.Catalog{Keystone: keystone, Region: r.region, Replace: r.replace, Report: func(format string, args ...any) {
 		changed = true
 		fmt.Fprintf(cmd.OutOrStdout(), format+"\n", args...)
-	}
-	if err := southbound.RegisterCatalog(cmd.Context(), keystone, r.region, entries, report); err != nil {
+	}}
+	if err := catalog.Register(cmd.Context(), entries); err != nil {
 		return explain("Keystone", err)
 	}
 	if !changed {

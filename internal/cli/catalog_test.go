@@ -40,9 +40,9 @@ func TestCatalogRegister_Twice_ChangesNothingTheSecondTime(t *testing.T) {
 	}
 	defer func() { _ = sim.Close() }()
 	env := map[string]string{"OS_AUTH_URL": sim.AuthURL(), "OS_USERNAME": "admin", "OS_PASSWORD": "secret", "OS_PROJECT_NAME": "admin"}
-	register := func(host string) string {
+	register := func(host string, more ...string) string {
 		t.Helper()
-		got := run(t, env, "catalog", "register", "--host", host)
+		got := run(t, env, append([]string{"catalog", "register", "--host", host}, more...)...)
 		if got.exit != 0 {
 			t.Fatalf("got %+v", got)
 		}
@@ -63,7 +63,10 @@ func TestCatalogRegister_Twice_ChangesNothingTheSecondTime(t *testing.T) {
 	if second := register("one"); second != "the catalog names the top in region RegionOne already\n" {
 		t.Errorf("the second time: %s", second)
 	}
-	if moved := register("two"); strings.Count(moved, "\n") != 12 || strings.Contains(moved, "made") {
+	if got := run(t, env, "catalog", "register", "--host", "two"); got.exit != 1 || !strings.Contains(got.err, "http://one:8774/v2.1 already") {
+		t.Errorf("another address, which might be a pod's, is taken: %+v", got)
+	}
+	if moved := register("two", "--replace"); strings.Count(moved, "\n") != 12 || strings.Contains(moved, "made") {
 		t.Errorf("moved: %s", moved)
 	}
 	if catalog := adminAddress(t, env); catalog != "http://two:19999/v1.0" {

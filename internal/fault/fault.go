@@ -95,10 +95,13 @@ func (s Style) name(status int) string {
 	if n, ok := names[status]; ok {
 		return n
 	}
-	if s == Admin {
-		return "internalServerError"
+	switch {
+	case s != Admin:
+		return "computeFault"
+	case status == http.StatusUnprocessableEntity:
+		return "unprocessableEntity"
 	}
-	return "computeFault"
+	return "internalServerError"
 }
 
 // Write renders err on w in the style of a service. Headers that the caller set before stay.

@@ -44,11 +44,11 @@ func (r *Registry) Check(ctx context.Context, row store.Pod) (versions [numServi
 		return versions, clash("region %s is the top's own: a pod that is the top would call itself for ever", row.RegionName)
 	}
 	if err := r.Keystone.Refresh(ctx); err != nil {
-		return versions, fmt.Errorf("reading the catalog: %w", err)
+		return versions, fmt.Errorf("%w: reading the catalog: %w", ErrKeystone, err)
 	}
 	p := &Pod{Pod: row, runtime: r.newRuntime(row.RegionName)}
 	if err := r.loadEndpoints(ctx, []*Pod{p}); err != nil {
-		return versions, fmt.Errorf("reading the catalog: %w", err)
+		return versions, fmt.Errorf("%w: reading the catalog: %w", ErrKeystone, err)
 	}
 	if err := r.checkEndpoints(ctx, p); err != nil {
 		return versions, err
@@ -56,7 +56,7 @@ func (r *Registry) Check(ctx context.Context, row store.Pod) (versions [numServi
 	ctx, cancel := context.WithTimeout(ctx, 2*r.ProbeTimeout)
 	defer cancel()
 	versions, err = r.inspect(ctx, p)
-	if errors.Is(err, errNoToken) {
+	if errors.Is(err, ErrKeystone) {
 		return versions, err
 	}
 	if err != nil {
@@ -96,7 +96,7 @@ func (r *Registry) checkEndpoints(ctx context.Context, p *Pod) error {
 	}
 	catalog, err := r.Keystone.Catalog(ctx)
 	if err != nil {
-		return fmt.Errorf("reading the catalog: %w", err)
+		return fmt.Errorf("%w: reading the catalog: %w", ErrKeystone, err)
 	}
 	others := map[string]bool{r.TopRegion: true}
 	for _, q := range r.Snapshot().All() {

@@ -79,7 +79,7 @@ func (r *Registry) Probe(ctx context.Context, p *Pod) *Health {
 		r.rediscover(ctx, p)
 	}
 	versions, err := r.inspect(ctx, p)
-	if errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, errNoToken) || p.endpoints.Load() == nil {
+	if errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, ErrKeystone) || p.endpoints.Load() == nil {
 		return p.Health() // says nothing about the pod
 	}
 	old := p.Health()
@@ -217,15 +217,15 @@ func (r *Registry) zones(ctx context.Context, p *Pod, s Service) ([]string, erro
 	return names, nil
 }
 
-// errNoToken means that Keystone, not the pod, stood in the way of a probe.
-var errNoToken = errors.New("no token of the service user")
+// ErrKeystone means that Keystone, not a pod, stood in the way.
+var ErrKeystone = errors.New("Keystone does not serve the top")
 
 // get is a probe's request: past the breaker, so that it can tell when to close it, and with its own short deadline.
 func (r *Registry) get(ctx context.Context, p *Pod, s Service, url string, into any) error {
 	token, err := r.Keystone.ServiceToken(ctx)
 	if err != nil {
 		r.Log.Warn("pods cannot be probed without a token of the service user", "error", err)
-		return fmt.Errorf("%w: %w", errNoToken, err)
+		return fmt.Errorf("%w: no token of the service user: %w", ErrKeystone, err)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

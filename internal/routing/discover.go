@@ -70,7 +70,7 @@ func created(s string) time.Time { return ParseTime(s).Truncate(time.Second) }
 // when one that might have it did not answer, and with ErrUnauthorized.
 func (t *Table) Find(ctx context.Context, c *identity.Caller, typ store.ResourceType, id string) (*pod.Pod, error) {
 	canonical, ok := ParseID(id)
-	if !ok {
+	if _, shown := places[typ]; !ok || !shown {
 		return nil, ErrNotFound
 	}
 	p, err := t.Known(ctx, typ, canonical)

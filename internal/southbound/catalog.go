@@ -22,20 +22,27 @@ type CatalogEntry struct {
 	URL  string // for all three interfaces
 }
 
-// RegisterCatalog makes the region's endpoints in Keystone be those of entries: services and the region are made where they
-// are missing, endpoints made or moved. It calls report for each change.
-func RegisterCatalog(ctx context.Context, keystone *gophercloud.ServiceClient, region string, entries []CatalogEntry,
-	report func(format string, args ...any)) error {
-	if err := ensureRegion(ctx, keystone, region, report); err != nil {
+// Catalog registers services of a region in Keystone.
+type Catalog struct {
+	Keystone *gophercloud.ServiceClient
+	Region   string
+	Replace  bool                             // move endpoints that are there with another address
+	Report   func(format string, args ...any) // called for each change
+}
+
+// Register makes the region's endpoints be those of entries: services and the region are made where they are missing,
+// endpoints made. An endpoint with another address might be a pod's, so it is moved only with Replace.
+func (c *Catalog) Register(ctx context.Context, entries []CatalogEntry) error {
+	if err := c.ensureRegion(ctx); err != nil {
 		return err
 	}
 	for _, e := range entries {
-		id, err := ensureService(ctx, keystone, e, report)
+		id, err := c.ensureService(ctx, e)
 		if err != nil {
 			return err
 		}
 		for _, i := range []gophercloud.Availability{gophercloud.AvailabilityPublic, gophercloud.AvailabilityInternal, gophercloud.AvailabilityAdmin} {
-			if err := ensureEndpoint(ctx, keystone, region, id, i, e, report); err != nil {
+			if err := c.ensureEndpoint(ctx, id, i, e); err != nil {
 				return err
 			}
 		}
@@ -43,24 +50,24 @@ func RegisterCatalog(ctx context.Context, keystone *gophercloud.ServiceClient, r
 	return nil
 }
 
-func ensureRegion(ctx context.Context, keystone *gophercloud.ServiceClient, region string, report func(string, ...any)) error {
-	_, err := regions.Get(ctx, keystone, region).Extract()
+func (c *Catalog) ensureRegion(ctx context.Context) error {
+	_, err := regions.Get(ctx, c.Keystone, c.Region).Extract()
 	if err == nil {
 		return nil
 	}
 	if !gophercloud.ResponseCodeIs(err, 404) {
-		return fmt.Errorf("looking for region %s: %w", region, err)
+		return fmt.Errorf("looking for region %s: %w", c.Region, err)
 	}
-	if _, err := regions.Create(ctx, keystone, regions.CreateOpts{ID: region}).Extract(); err != nil {
-		return fmt.Errorf("making region %s: %w", region, err)
+	if _, err := regions.Create(ctx, c.Keystone, regions.CreateOpts{ID: c.Region}).Extract(); err != nil {
+		return fmt.Errorf("making region %s: %w", c.Region, err)
 	}
-	report("region %s made", region)
+	c.Report("region %s made", c.Region)
 	return nil
 }
 
 // ensureService returns the id of the service of that type. Of several the one with the wanted name counts.
-func ensureService(ctx context.Context, keystone *gophercloud.ServiceClient, e CatalogEntry, report func(string, ...any)) (string, error) {
-	pages, err := services.List(keystone, services.ListOpts{ServiceType: e.Type}).AllPages(ctx)
+func (c *Catalog) ensureService(ctx context.Context, e CatalogEntry) (string, error) {
+	pages, err := services.List(c.Keystone, services.ListOpts{ServiceType: e.Type}).AllPages(ctx)
 	if err != nil {
 		return "", fmt.Errorf("listing services of type %s: %w", e.Type, err)
 	}
@@ -69,25 +76,24 @@ func ensureService(ctx context.Context, keystone *gophercloud.ServiceClient, e C
 		return "", fmt.Errorf("listing services of type %s: %w", e.Type, err)
 	}
 	for _, s := range found {
-		if name, _ := s.Extra["name"].(string); name == e.Name {
+		if s.Name == e.Name {
 			return s.ID, nil
 		}
 	}
 	if len(found) > 0 {
 		return found[0].ID, nil
 	}
-	s, err := services.Create(ctx, keystone, services.CreateOpts{Type: e.Type, Name: e.Name}).Extract()
+	s, err := services.Create(ctx, c.Keystone, services.CreateOpts{Type: e.Type, Name: e.Name}).Extract()
 	if err != nil {
 		return "", fmt.Errorf("making service %s: %w", e.Name, err)
 	}
-	report("service %s (%s) made", e.Name, e.Type)
+	c.Report("service %s (%s) made", e.Name, e.Type)
 	return s.ID, nil
 }
 
-func ensureEndpoint(ctx context.Context, keystone *gophercloud.ServiceClient, region, serviceID string, i gophercloud.Availability,
-	e CatalogEntry, report func(string, ...any)) error {
-	what := fmt.Sprintf("%s endpoint of %s in region %s", i, e.Type, region)
-	pages, err := endpoints.List(keystone, endpoints.ListOpts{Availability: i, ServiceID: serviceID, RegionID: region}).AllPages(ctx)
+func (c *Catalog) ensureEndpoint(ctx context.Context, serviceID string, i gophercloud.Availability, e CatalogEntry) error {
+	what := fmt.Sprintf("%s endpoint of %s in region %s", i, e.Type, c.Region)
+	pages, err := endpoints.List(c.Keystone, endpoints.ListOpts{Availability: i, ServiceID: serviceID, RegionID: c.Region}).AllPages(ctx)
 	if err != nil {
 		return fmt.Errorf("looking for the %s: %w", what, err)
 	}
@@ -95,15 +101,20 @@ func ensureEndpoint(ctx context.Context, keystone *gophercloud.ServiceClient, re
 	if err != nil {
 		return fmt.Errorf("looking for the %s: %w", what, err)
 	}
-	if len(found) == 0 {
-		_, err = endpoints.Create(ctx, keystone, endpoints.CreateOpts{Availability: i, Region: region, ServiceID: serviceID, URL: e.URL}).Extract()
-		report("%s is now %s", what, e.URL)
-	} else if found[0].URL != e.URL {
-		_, err = endpoints.Update(ctx, keystone, found[0].ID, endpoints.UpdateOpts{URL: e.URL}).Extract()
-		report("%s is now %s; it was %s", what, e.URL, found[0].URL)
+	switch {
+	case len(found) == 0:
+		_, err = endpoints.Create(ctx, c.Keystone, endpoints.CreateOpts{Availability: i, Region: c.Region, ServiceID: serviceID, URL: e.URL}).Extract()
+	case found[0].URL != e.URL && !c.Replace:
+		return fmt.Errorf("the %s is %s already: if the top was there before, say that it may be replaced; if a pod is, take another region",
+			what, found[0].URL)
+	case found[0].URL != e.URL:
+		_, err = endpoints.Update(ctx, c.Keystone, found[0].ID, endpoints.UpdateOpts{URL: e.URL}).Extract()
+	default:
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("setting the %s: %w", what, err)
 	}
+	c.Report("%s is now %s", what, e.URL)
 	return nil
 }
