@@ -17,13 +17,13 @@ import (
 const keystone = "http://127.0.0.1:5000/v3"
 
 // cloud is a region: a pod, or the top. The URLs are those of its catalog entries, without project.
-type cloud struct{ region, zone, compute, volume string }
+type cloud struct{ region, zone, compute, volume, network string }
 
 var (
-	site1     = cloud{"site1", "az1", "http://127.0.1.1:8774/v2.1", "http://127.0.1.1:8776/v3"}
-	site2     = cloud{"site2", "az2", "http://127.0.2.1:8774/v2.1", "http://127.0.2.1:8776/v3"}
+	site1     = cloud{"site1", "az1", "http://127.0.1.1:8774/v2.1", "http://127.0.1.1:8776/v3", "http://127.0.1.1:9696"}
+	site2     = cloud{"site2", "az2", "http://127.0.2.1:8774/v2.1", "http://127.0.2.1:8776/v3", "http://127.0.2.1:9696"}
 	pods      = []cloud{site1, site2}
-	regionOne = cloud{"RegionOne", "", "http://127.0.0.1:8774/v2.1", "http://127.0.0.1:8776/v3"}
+	regionOne = cloud{"RegionOne", "", "http://127.0.0.1:8774/v2.1", "http://127.0.0.1:8776/v3", ""} // site1's network
 )
 
 // podAddresses must be in no answer of the top.

@@ -63,7 +63,8 @@ func (p *process) install() error {
 	if err := p.start(); err != nil {
 		return err
 	}
-	if _, err := p.command("catalog", "register", "--region", "RegionOne", "--host", "127.0.0.1"); err != nil {
+	if _, err := p.command("catalog", "register", "--region", "RegionOne", "--host", "127.0.0.1",
+		"--network-url", site1.network); err != nil {
 		return err
 	}
 	return p.registerPods()

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 type link struct{ Rel, Href string }
@@ -140,28 +142,34 @@ func (u *user) delete(url string) error {
 	})
 }
 
-// sweep deletes all servers and volumes of the project: what tests leave that were killed.
+// sweep deletes all servers and volumes of the project: what tests leave that were killed, or do not know of.
 func (u *user) sweep() error {
 	for _, pod := range pods {
 		for _, collection := range []string{pod.compute + "/servers", pod.volume + "/" + u.projectID + "/volumes"} {
-			a, err := send("GET", collection, u.token, nil)
-			if err != nil {
+			if err := u.empty(collection); err != nil {
 				return err
-			}
-			var doc map[string][]struct{ ID string }
-			if err := json.Unmarshal(a.body, &doc); err != nil {
-				return fmt.Errorf("%s: %w", a, err)
-			}
-			for _, rows := range doc {
-				for _, r := range rows {
-					if err := u.delete(collection + "/" + r.ID); err != nil {
-						return err
-					}
-				}
 			}
 		}
 	}
 	return nil
+}
+
+func (u *user) empty(collection string) error {
+	a, err := send("GET", collection, u.token, nil)
+	if err != nil {
+		return err
+	}
+	var doc map[string][]struct{ ID string }
+	if err := json.Unmarshal(a.body, &doc); err != nil {
+		return fmt.Errorf("%s: %w", a, err)
+	}
+	var all errgroup.Group
+	for _, rows := range doc {
+		for _, r := range rows {
+			all.Go(func() error { return u.delete(collection + "/" + r.ID) })
+		}
+	}
+	return all.Wait()
 }
 
 // servers lists through a cloud in detail.
