@@ -66,7 +66,6 @@ type bootRequest struct {
 	body  []byte
 	name  string
 	count int // servers asked for, at most
-	start time.Time
 
 	volumes, snapshots, ports, networks, servers, groups []string
 }
