@@ -283,7 +283,14 @@ func (m *merger) nextLink() string {
 	return m.Public(m.R) + path + m.Path + "?" + query.Encode()
 }
 
+// close ends the streams. What is left of their batches is read, for that keeps the connections usable, but not waited for.
 func (m *merger) close() {
+	hurry := time.AfterFunc(leftoverTime, func() {
+		for _, s := range m.streams {
+			s.leave(nil)
+		}
+	})
+	defer hurry.Stop()
 	for _, s := range m.streams {
 		s.close()
 		s.leave(nil)

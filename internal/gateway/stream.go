@@ -53,6 +53,12 @@ const (
 	maxScan   = 40
 )
 
+// How much of a batch that nobody needs any more is read, and for how long at most.
+const (
+	leftover     = 256 << 10
+	leftoverTime = 50 * time.Millisecond
+)
+
 // next moves on to the next row: it sets head, or leaves it nil at the end or when the pod fails.
 func (s *stream) next() {
 	s.head = nil
@@ -186,7 +192,7 @@ func (s *stream) fail(err error) {
 
 func (s *stream) close() {
 	if s.res != nil {
-		_, _ = io.CopyN(io.Discard, s.res.Body, 4<<10) // the rest of a page nearly read keeps the connection usable
+		_, _ = io.CopyN(io.Discard, s.res.Body, leftover)
 		_ = s.res.Body.Close()
 	}
 	s.res, s.rows = nil, nil
