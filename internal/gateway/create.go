@@ -135,7 +135,7 @@ func (c *Call) adopt(ctx context.Context, p *pod.Pod, cr Creation, start time.Ti
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return nil, lost
+			return nil, unconfirmed(p, cr.Name, lost)
 		}
 		// Others who create under the same name must have had their replies, or theirs would look like ours.
 		c.creates.wait(ctx, p, c.Caller.ProjectID, cr.Name)
@@ -155,9 +155,12 @@ func (c *Call) adopt(ctx context.Context, p *pod.Pod, cr Creation, start time.Ti
 			}
 		}
 	}
-	f := fault.Unavailable(lost, "Pod %s did not confirm the creation of %q, and shows nothing new of that name. "+
-		"It may still appear: look before trying again.", p.Name(), cr.Name)
-	return nil, f
+	return nil, unconfirmed(p, cr.Name, lost)
+}
+
+func unconfirmed(p *pod.Pod, name string, lost error) error {
+	return fault.Unavailable(lost, "Pod %s did not confirm the creation of %q, and shows nothing new of that name. "+
+		"It may still appear: look before trying again.", p.Name(), name)
 }
 
 // inflight counts the creates that wait for a reply, by pod, project and name.

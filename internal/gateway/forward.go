@@ -28,10 +28,10 @@ var notForwarded = []string{
 	"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix", "X-Real-Ip",
 }
 
-// notReturned are headers of a pod's answer that the top answers for itself.
+// notReturned are headers of a pod's answer that the top answers for itself, spelled as net/http does.
 var notReturned = []string{
 	"Connection", "Keep-Alive", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "Date", "Server", "Set-Cookie",
-	"Vary", versionHeader, "X-Openstack-Nova-Api-Version",
+	"Vary", "Openstack-Api-Version", "X-Openstack-Nova-Api-Version",
 }
 
 // Request is one call to a pod, made for a client.

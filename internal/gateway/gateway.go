@@ -218,6 +218,7 @@ var errNoRoute = errors.New("no such route")
 
 // fail renders an error as the service would.
 func (c *Call) fail(err error) {
+	_, isRendered := errors.AsType[*fault.Error](err)
 	unavailable, isUnavailable := errors.AsType[*pod.UnavailableError](err)
 	switch {
 	case errors.Is(err, errNoRoute):
@@ -228,7 +229,7 @@ func (c *Call) fail(err error) {
 		return
 	case errors.Is(err, context.Canceled) && c.Context().Err() != nil:
 		return // nobody is listening
-	case isUnavailable:
+	case isUnavailable && !isRendered:
 		f := fault.Unavailable(err, "Pod %s cannot serve this request: its %s service: %s.",
 			unavailable.Pod, unavailable.Service, unavailable.Reason)
 		if unavailable.RetryAfter > 0 {

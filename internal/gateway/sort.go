@@ -40,7 +40,10 @@ func (k SortKey) parse(raw []byte) value {
 		return value{}
 	case k.Kind == Time:
 		t := routing.ParseTime(text)
-		return value{present: !t.IsZero(), number: float64(t.UnixMicro())}
+		if t.IsZero() {
+			return value{}
+		}
+		return value{present: true, number: float64(t.UnixMicro())}
 	case k.Kind == Number:
 		return value{present: true, number: number(string(raw))}
 	case isText:
