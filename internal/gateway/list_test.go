@@ -236,7 +236,7 @@ func TestList_MarkerInADisabledPod_AsksItNothing(t *testing.T) {
 	}
 }
 
-func TestList_MarkerOfALink_DeletedOrPurged_DoesNotMatter(t *testing.T) {
+func TestList_MarkerOfALinkGone_GoesOn(t *testing.T) {
 	for name, remove := range map[string]func(rows []server) []server{
 		"deleted": func(rows []server) []server {
 			gone := slices.Clone(rows)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,6 +96,10 @@ func (p *novaPod) handle(req *http.Request) (*http.Response, error) {
 
 func (p *novaPod) list(req *http.Request) (*http.Response, error) {
 	q := req.URL.Query()
+	name, err := regexp.Compile(q.Get("name"))
+	if err != nil {
+		return podtest.Status(http.StatusBadRequest)(req)
+	}
 	rows := slices.Clone(p.servers)
 	slices.SortStableFunc(rows, order(q["sort_key"], q["sort_dir"], p.postgres))
 	from := 0
@@ -104,7 +109,7 @@ func (p *novaPod) list(req *http.Request) (*http.Response, error) {
 			return podtest.JSON(http.StatusBadRequest, `{"badRequest": {"code": 400, "message": "marker [`+marker+`] not found"}}`)(req)
 		}
 	}
-	rows = slices.DeleteFunc(rows[from:], func(s server) bool { return s.deleted || !strings.HasPrefix(s.name, q.Get("name")) })
+	rows = slices.DeleteFunc(rows[from:], func(s server) bool { return s.deleted || !name.MatchString(s.name) })
 	limit := cmp.Or(p.maxLimit, 1000)
 	if n, err := strconv.Atoi(q.Get("limit")); err == nil {
 		limit = min(limit, n)
