@@ -39,8 +39,8 @@ func main() {
 
 // event is one line of `go test -json`; see `go doc test2json`.
 type event struct {
-	Action, Package, Test, ImportPath, Output string
-	Elapsed                                   float64 // seconds
+	Action, Package, Test, Output string
+	Elapsed                       float64 // seconds
 }
 
 // test names a test, or a package if its second part is empty.
@@ -82,17 +82,16 @@ func (s *summary) read(r io.Reader) error {
 }
 
 func (s *summary) add(e event) {
-	if e.Package == "" {
-		e.Package = e.ImportPath // of a build
-	}
 	t := test{e.Package, e.Test}
 	switch e.Action {
 	case "run":
 		if i := strings.LastIndexByte(e.Test, '/'); i >= 0 {
 			s.parents[test{e.Package, e.Test[:i]}] = true
 		}
-	case "output", "build-output":
+	case "output":
 		s.output[t] = append(s.output[t], e.Output)
+	case "build-output":
+		fmt.Fprint(s.out, e.Output)
 	case "pass", "fail", "skip":
 		s.end(t, e)
 	}
