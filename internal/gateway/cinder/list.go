@@ -1,6 +1,7 @@
 package cinder
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strconv"
@@ -16,20 +17,32 @@ import (
 // maxLimit is Cinder's default of osapi_max_limit, which operators of several pods keep equal.
 const maxLimit = 1000
 
-// sortable are the sort keys of each collection (cinder/api/v3/*.py and common.py), with how their values compare.
-type sortable map[string]gateway.Kind
+// sortable are the columns that Cinder sorts a collection by (cinder/db/sqlalchemy/models.py, Zed), with the member of a row
+// that holds each. Where rows do not show it, pods come one after another.
+type sortable map[string]column
+
+type column struct {
+	member string
+	kind   gateway.Kind
+}
 
 var (
-	volumeKeys = sortable{"id": gateway.Text, "status": gateway.Text, "size": gateway.Number, "availability_zone": gateway.Text,
-		"name": gateway.Text, "bootable": gateway.Text, "created_at": gateway.Time, "updated_at": gateway.Time}
-	snapshotKeys = sortable{"id": gateway.Text, "status": gateway.Text, "created_at": gateway.Time, "volume_id": gateway.Text,
-		"size": gateway.Number, "name": gateway.Text}
-	backupKeys = sortable{"id": gateway.Text, "status": gateway.Text, "created_at": gateway.Time, "size": gateway.Number,
-		"name": gateway.Text, "volume_id": gateway.Text, "availability_zone": gateway.Text}
+	volumeKeys = sortable{"id": {"id", gateway.Text}, "status": {"status", gateway.Text}, "size": {"size", gateway.Number},
+		"availability_zone": {"availability_zone", gateway.Text}, "name": {"name", gateway.Text}, "display_name": {"name", gateway.Text},
+		"display_description": {"description", gateway.Text}, "bootable": {"bootable", gateway.Text}, "created_at": {"created_at", gateway.Time},
+		"updated_at": {"updated_at", gateway.Time}, "user_id": {"user_id", gateway.Text}, "source_volid": {"source_volid", gateway.Text},
+		"snapshot_id": {"snapshot_id", gateway.Text}, "multiattach": {"multiattach", gateway.Number}, "project_id": {}, "volume_type_id": {},
+		"volume_type": {}, "group_id": {}, "host": {}, "launched_at": {}}
+	snapshotKeys = sortable{"id": {"id", gateway.Text}, "status": {"status", gateway.Text}, "created_at": {"created_at", gateway.Time},
+		"updated_at": {"updated_at", gateway.Time}, "volume_id": {"volume_id", gateway.Text}, "volume_size": {"size", gateway.Number},
+		"display_name": {"name", gateway.Text}, "display_description": {"description", gateway.Text}, "user_id": {}, "project_id": {},
+		"progress": {}, "volume_type_id": {}}
+	backupKeys = sortable{"id": {"id", gateway.Text}, "status": {"status", gateway.Text}, "created_at": {"created_at", gateway.Time},
+		"updated_at": {"updated_at", gateway.Time}, "size": {"size", gateway.Number}, "display_name": {"name", gateway.Text},
+		"display_description": {"description", gateway.Text}, "volume_id": {"volume_id", gateway.Text}, "container": {"container", gateway.Text},
+		"availability_zone": {"availability_zone", gateway.Text}, "snapshot_id": {"snapshot_id", gateway.Text}, "user_id": {}, "project_id": {},
+		"host": {}}
 )
-
-// hidden are keys that users sort by under another name than rows show.
-var hidden = map[string]string{"display_name": "name"}
 
 func lists() map[string]*gateway.Collection {
 	all := map[string]*gateway.Collection{}
@@ -70,7 +83,7 @@ func parseList(c *gateway.Call, keys sortable) (*gateway.ListQuery, error) {
 		return nil, err
 	}
 	q.Limit = min(q.Limit, maxLimit)
-	if q.Offset, err = wholeNumber(c.Query, "offset", "offset must be an integer", "offset must be positive", 0); err != nil {
+	if q.Offset, err = wholeNumber(c.Query, "offset", "offset must be an integer", "offset must be >= 0", 0); err != nil {
 		return nil, err
 	}
 	if q.Offset > maxOffset {
@@ -117,17 +130,18 @@ func parseSort(query url.Values, q *gateway.ListQuery, keys sortable) error {
 		}
 	}
 	for i, name := range names {
-		if as, ok := hidden[name]; ok {
-			name = as
-		}
-		kind, ok := keys[name]
+		shown, ok := keys[name]
 		if !ok {
 			return fault.BadRequest("Invalid input received: Invalid sort key")
 		}
 		if dirs[i] != "asc" && dirs[i] != "desc" {
 			return fault.BadRequest("Invalid input received: Unknown sort direction, must be 'desc' or 'asc'.")
 		}
-		q.Keys = append(q.Keys, gateway.SortKey{Path: []string{name}, Kind: kind, Desc: dirs[i] == "desc"})
+		key := gateway.SortKey{Kind: shown.kind, Desc: dirs[i] == "desc"}
+		if shown.member != "" {
+			key.Path = []string{shown.member}
+		}
+		q.Keys = append(q.Keys, key)
 	}
 	return nil
 }
@@ -138,23 +152,23 @@ func sortParams(query url.Values) (names, dirs []string, err error) {
 		if !query.Has("sort_key") && !query.Has("sort_dir") {
 			return nil, nil, nil
 		}
-		return []string{orDefault(query.Get("sort_key"), "created_at")}, []string{orDefault(query.Get("sort_dir"), "desc")}, nil
+		return []string{orMissing(query, "sort_key", "created_at")}, []string{orMissing(query, "sort_dir", "desc")}, nil
 	}
 	if query.Has("sort_key") || query.Has("sort_dir") {
 		return nil, nil, fault.BadRequest("The 'sort_key' and 'sort_dir' parameters are deprecated and cannot be used with the 'sort' parameter.")
 	}
 	for _, s := range strings.Split(query.Get("sort"), ",") {
-		name, dir, _ := strings.Cut(strings.TrimSpace(s), ":")
-		names, dirs = append(names, orDefault(name, "created_at")), append(dirs, orDefault(dir, "desc"))
+		name, dir, _ := strings.Cut(s, ":")
+		names, dirs = append(names, strings.TrimSpace(name)), append(dirs, strings.TrimSpace(cmp.Or(dir, "desc")))
 	}
 	return names, dirs, nil
 }
 
-func orDefault(s, otherwise string) string {
-	if s == "" {
+func orMissing(query url.Values, name, otherwise string) string {
+	if !query.Has(name) {
 		return otherwise
 	}
-	return s
+	return strings.TrimSpace(query.Get(name))
 }
 
 // zoneFilter sends a filter by zone only to the pods of that zone, in their own words.
