@@ -8,7 +8,7 @@ RACE    := $(if $(shell command -v gcc),-race)
 SHELL       := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 PODS    ?= 3
-SERVERS ?= 12
+SERVERS ?= 0
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test race bench check lint tidy acceptance testbed-up testbed-down testbed-reset fmt clean
@@ -19,7 +19,7 @@ help: ## this list
 build: ## bin/tricircle, static, with its version
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/tricircle ./cmd/tricircle
 
-demo: build ## the top over simulated pods; PODS=3 SERVERS=12
+demo: build ## the top over simulated pods; PODS=3 SERVERS=0
 	bin/tricircle demo --pods $(PODS) --servers $(SERVERS)
 
 test: bin/summary ## all tests that need nothing but Go
