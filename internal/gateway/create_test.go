@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -161,9 +162,9 @@ func TestCreate_LostRepliesOfOneName_AdoptEachItsOwn(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := fleetOf(t, nil, nil)
 				p := f.pods[0]
-				n := 0
+				var n atomic.Int32
 				p.create = func(req *http.Request) (*http.Response, error) {
-					if n++; n == 1 {
+					if n.Add(1) == 1 {
 						return boots(p, 1, podtest.Reset)(req)
 					}
 					return boots(p, 2, func(req *http.Request) (*http.Response, error) {
