@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -190,12 +189,4 @@ func refusal(w *httptest.ResponseRecorder) string {
 		}
 	}
 	return fmt.Sprintf("%d %s", w.Code, w.Body)
-}
-
-func query(pairs ...string) string {
-	v := url.Values{}
-	for i := 0; i < len(pairs); i += 2 {
-		v.Add(pairs[i], pairs[i+1])
-	}
-	return v.Encode()
 }
