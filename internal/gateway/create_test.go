@@ -32,13 +32,16 @@ func boots(p *novaPod, first int, after podtest.Handler) podtest.Handler {
 		id := sid(first)
 		first++
 		mu.Unlock()
-		p.add(server{id: id, name: body.Server.Name, created: int(time.Since(epoch).Seconds())})
+		p.add(server{id: id, name: body.Server.Name, created: seconds()})
 		if after != nil {
 			return after(req)
 		}
 		return podtest.JSON(202, `{"server": {"id": "`+id+`"}}`)(req)
 	}
 }
+
+// seconds is now as the creation time of a server.
+func seconds() int { return int(time.Now().Unix() - epoch.Unix()) }
 
 // post boots a server of that name.
 func post(t *testing.T, f *fleet, name string) *httptest.ResponseRecorder {
@@ -109,8 +112,8 @@ func TestCreate_LostReply_IsAdoptedAndNeverSentAgain(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := fleetOf(t, nil, nil, nil)
 				f.pods[0].create = boots(f.pods[0], 1, after)
-				f.pods[0].add(server{id: sid(50), name: "a", created: int(time.Since(epoch).Seconds()) - 3600}) // of old
-				f.pods[0].add(server{id: sid(51), name: "ab", created: int(time.Since(epoch).Seconds()) + 60})
+				f.pods[0].add(server{id: sid(50), name: "a", created: seconds() - 3600}) // of old
+				f.pods[0].add(server{id: sid(51), name: "ab", created: seconds() + 60})
 				if got := created(post(t, f, "a")); got != sid(1) {
 					t.Errorf("got %s, want the new server", got)
 				}
@@ -131,7 +134,7 @@ func TestCreate_LostReplyAppearsLater_IsAdopted(t *testing.T) {
 		p := f.pods[0]
 		p.create = func(req *http.Request) (*http.Response, error) {
 			time.AfterFunc(2500*time.Millisecond, func() {
-				p.add(server{id: sid(1), name: "a", created: int(time.Since(epoch).Seconds())})
+				p.add(server{id: sid(1), name: "a", created: seconds()})
 			})
 			return podtest.Reset(req)
 		}
@@ -165,14 +168,15 @@ func TestCreate_LostRepliesOfOneName_AdoptEachItsOwn(t *testing.T) {
 				var n atomic.Int32
 				p.create = func(req *http.Request) (*http.Response, error) {
 					if n.Add(1) == 1 {
-						return boots(p, 1, podtest.Reset)(req)
+						<-time.After(time.Second / 2)
+						return boots(p, 2, podtest.Reset)(req)
 					}
-					return boots(p, 2, func(req *http.Request) (*http.Response, error) {
-						<-time.After(time.Second) // its server is there, and its reply is not
+					return boots(p, 1, func(req *http.Request) (*http.Response, error) {
+						<-time.After(time.Second) // its server is there, and listed first, and its reply is not
 						if later != nil {
 							return later(req)
 						}
-						return podtest.JSON(202, `{"server": {"id": "`+sid(2)+`"}}`)(req)
+						return podtest.JSON(202, `{"server": {"id": "`+sid(1)+`"}}`)(req)
 					})(req)
 				}
 				var got [2]string

@@ -246,7 +246,7 @@ func TestList_MarkerOfALinkGone_GoesOn(t *testing.T) {
 			return gone
 		},
 		"purged": func(rows []server) []server {
-			return slices.DeleteFunc(slices.Clone(rows), func(s server) bool { return s.id <= sid(3) })
+			return slices.DeleteFunc(slices.Clone(rows), func(s server) bool { return s.id == sid(3) })
 		},
 	} {
 		f := fleetOf(t, nil, numbered(1, 3, 5, 7), numbered(2, 4, 6))

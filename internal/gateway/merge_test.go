@@ -188,6 +188,23 @@ func TestMerge_WalkedByBareMarkers_IsTheListOfOneCloud(t *testing.T) {
 	})
 }
 
+func TestMerge_WalkedByBoth_IsTheListOfOneCloud(t *testing.T) {
+	fleetOf := fleets(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		s := drawScene(rt, fleetOf)
+		s.learn(rt, t)
+		follow := func(next, last string) string {
+			if rapid.Bool().Draw(rt, "by link") {
+				return next
+			}
+			return s.byMarker(next, last)
+		}
+		if diff := gocmp.Diff(s.model(nil), s.walk(rt, t, follow, complete(rt))); diff != "" {
+			rt.Fatal(diff)
+		}
+	})
+}
+
 func TestMerge_PodsThatSortOtherwise_KeepTheirOrderAndLoseNothing(t *testing.T) {
 	fleetOf := fleets(t)
 	rapid.Check(t, func(rt *rapid.T) {
