@@ -252,3 +252,21 @@ func TestOps_TellWhatIsWrong(t *testing.T) {
 		t.Errorf("no metrics of pods in\n%s", a.body)
 	}
 }
+
+func TestMarker_DeletedServer_StillMarksItsPlace(t *testing.T) {
+	c := newCloud(t, 2)
+	for _, zone := range []string{"az1", "az2", "az1", "az2"} {
+		c.boot("s", zone)
+	}
+	rows := c.call(compute, "GET", "/servers", "").want(t, 200).get(t, "servers").([]any)
+	id := func(i int) string { return rows[i].(map[string]any)["id"].(string) }
+	eventually(t, "the table has learned from the list", func() bool {
+		created, err := c.top.routing.Created(t.Context(), 1, id(1))
+		return err == nil && !created.IsZero()
+	})
+	c.call(compute, "DELETE", "/servers/"+id(1), "").want(t, 204)
+	left := c.call(compute, "GET", "/servers?marker="+id(1), "").want(t, 200).get(t, "servers").([]any)
+	if len(left) != 2 || left[0].(map[string]any)["id"] != id(2) {
+		t.Errorf("behind the deleted %s: %v; before: %v", id(1), left, rows)
+	}
+}

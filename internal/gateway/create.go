@@ -103,6 +103,8 @@ func (c *Call) Create(pods []*pod.Pod, cr Creation) (*pod.Pod, *Answer, error) {
 	ctx := context.WithoutCancel(c.Context())
 	var failure error
 	for _, p := range pods {
+		expected := c.creates.expect(p, c.Caller.ProjectID)
+		defer expected()
 		leave := c.creates.enter(p, c.Caller.ProjectID, cr.Name)
 		start := c.Now()
 		a, err := cr.Send(ctx, p)
@@ -147,7 +149,7 @@ func (c *Call) adopt(ctx context.Context, p *pod.Pod, cr Creation, start time.Ti
 		for _, f := range found {
 			claimed, err := c.Routing.Claim(ctx, f.Routing)
 			if err != nil {
-				return nil, err
+				return nil, unconfirmed(p, cr.Name, err)
 			}
 			if claimed {
 				c.Log.InfoContext(ctx, "adopted after a lost reply", "pod", p.Name(), "type", f.Routing.Type.String(), "id", f.Routing.TopID)
@@ -163,11 +165,38 @@ func unconfirmed(p *pod.Pod, name string, lost error) error {
 		"It may still appear: look before trying again.", p.Name(), name)
 }
 
-// inflight counts the creates that wait for a reply, by pod, project and name.
+// inflight counts the creates that are under way in this process.
 type inflight struct {
-	mu   sync.Mutex
-	busy map[string]int
-	idle map[string]chan struct{} // closed when the last one of a key is answered
+	mu       sync.Mutex
+	busy     map[string]int           // that wait for a reply, by pod, project and name
+	idle     map[string]chan struct{} // closed when the last one of a key is answered
+	expected map[string]int           // that may yet have to look for what they made, by pod and project
+}
+
+func newInflight() inflight {
+	return inflight{busy: map[string]int{}, idle: map[string]chan struct{}{}, expected: map[string]int{}}
+}
+
+// expect says that something new may appear in a project of a pod, whose creator has not heard of it yet, until done is called.
+func (f *inflight) expect(p *pod.Pod, project string) (done func()) {
+	k := inflightKey(p, project, "")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.expected[k]++
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.expected[k]--; f.expected[k] == 0 {
+			delete(f.expected, k)
+		}
+	}
+}
+
+// expects reports whether a row that a list shows may be what somebody is about to look for.
+func (f *inflight) expects(p *pod.Pod, project string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.expected[inflightKey(p, project, "")] > 0
 }
 
 func inflightKey(p *pod.Pod, project, name string) string { return p.ID + "|" + project + "|" + name }

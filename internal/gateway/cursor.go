@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -154,6 +155,27 @@ func (m *merger) seekPoint(p *pod.Pod, mark *row) store.SeekPoint {
 		Descending: true, IDsAscend: !m.q.Keys[len(m.q.Keys)-1].Desc}
 }
 
+// deletedMarker is the place of something that is gone, if the routing table remembers when it was made: that is enough in the
+// default order.
+func (m *merger) deletedMarker(owner *pod.Pod) (*pod.Pod, *row, error) {
+	created, err := m.Routing.Created(m.ctx, m.col.Type, m.q.Marker)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !m.col.DeletedMarker || !m.q.Default || created.IsZero() {
+		return nil, nil, m.col.UnknownMarker(m.q.Marker)
+	}
+	mark := &row{id: m.q.Marker, project: m.Caller.ProjectID, created: created}
+	for _, k := range m.q.Keys {
+		if k.Kind == Time {
+			mark.keys = append(mark.keys, value{present: true, number: float64(created.UnixMicro())})
+		} else {
+			mark.keys = append(mark.keys, value{present: true, text: strings.ToLower(m.q.Marker)})
+		}
+	}
+	return owner, mark, nil
+}
+
 // resolveMarker returns the pod of the marker and its row, freshly read.
 func (m *merger) resolveMarker() (*pod.Pod, *row, error) {
 	owner, err := m.locate(m.ctx, m.col.Type, m.q.Marker)
@@ -169,7 +191,7 @@ func (m *merger) resolveMarker() (*pod.Pod, *row, error) {
 	}
 	raw, ok, err := jsonx.Get(a.Body, m.col.Member[:len(m.col.Member)-1])
 	if a.Status == http.StatusNotFound {
-		return nil, nil, m.col.UnknownMarker(m.q.Marker)
+		return m.deletedMarker(owner)
 	}
 	if err != nil || !ok || !a.OK() {
 		return nil, nil, fault.Unavailable(err, "Pod %s does not show the marker %s.", owner.Name(), m.q.Marker)

@@ -87,7 +87,7 @@ func New(o Options) (*Gateway, error) {
 			return nil, fmt.Errorf("route %q names no handler of its service: %q", r, r.Handler)
 		}
 	}
-	g := &Gateway{Options: o, creates: inflight{busy: map[string]int{}, idle: map[string]chan struct{}{}}}
+	g := &Gateway{Options: o, creates: newInflight()}
 	g.api = identity.Middleware(o.Validator, o.Service.Style, o.KeystoneURI, o.Log)(http.HandlerFunc(g.serveAPI))
 	return g, nil
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,8 @@ type Collection struct {
 	Created []string           // member of a row with its creation time
 	// Parse reads the client's parameters as the service does, and refuses what it refuses.
 	Parse func(*Call) (*ListQuery, error)
+	// DeletedMarker: an id that was deleted still marks its place, as long as the pod remembers it (Nova).
+	DeletedMarker bool
 	// UnknownMarker renders the service's refusal of a marker that nobody has.
 	UnknownMarker func(marker string) *fault.Error
 }
@@ -176,8 +179,11 @@ func (m *merger) emit(s *stream) error {
 	m.page.Write(edited)
 	m.rows++
 	m.last = s.head
-	m.Routing.Learn(store.Routing{Type: m.col.Type, TopID: s.head.id, BottomID: s.head.id, PodNum: s.pod.Num,
-		ProjectID: s.head.project, CreatedAt: s.head.created.Truncate(time.Second)})
+	if project := cmp.Or(s.head.project, m.Caller.ProjectID); !m.creates.expects(s.pod, project) {
+		// While a create is under way there its row must stay unclaimed, or its creator could not adopt it after a lost reply.
+		m.Routing.Learn(store.Routing{Type: m.col.Type, TopID: s.head.id, BottomID: s.head.id, PodNum: s.pod.Num,
+			ProjectID: s.head.project, CreatedAt: s.head.created.Truncate(time.Second)})
+	}
 	return nil
 }
 

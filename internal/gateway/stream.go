@@ -47,7 +47,8 @@ type stream struct {
 // errStop wraps what ends the whole list rather than one pod's part.
 var errStop = errors.New("list cannot be served")
 
-// A stream that must search for the place after a foreign marker reads so many rows at once, and at most so many times.
+// A stream that must search for the place after a foreign marker reads so many rows at once, and at most so many times: a
+// place further down is refused like a marker that nobody has (docs/api/merge.md section 3). Next links need no search.
 const (
 	scanBatch = 500
 	maxScan   = 40
@@ -100,8 +101,7 @@ func (s *stream) fetch() bool {
 		return false
 	}
 	if s.scanned++; s.after != nil && s.scanned > maxScan {
-		s.err = &pod.UnavailableError{Pod: s.pod.Name(), Service: s.Service.Pod,
-			Reason: "the marker's place in it is too far down the list; follow the next links"}
+		s.err = errors.Join(errStop, s.col.UnknownMarker(s.q.Marker))
 		return false
 	}
 	if s.after != nil && s.marker == "" {

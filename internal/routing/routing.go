@@ -96,6 +96,20 @@ func (t *Table) Known(ctx context.Context, typ store.ResourceType, id string) (*
 	return nil, nil
 }
 
+// Created returns when a resource was created in its pod, to the second; zero when the table does not know.
+func (t *Table) Created(ctx context.Context, typ store.ResourceType, id string) (created time.Time, err error) {
+	rows, err := t.store.LookupRouting(ctx, typ, id)
+	if err != nil {
+		return created, fmt.Errorf("looking up %s %s: %w", typ, id, err)
+	}
+	for _, r := range rows {
+		if !r.CreatedAt.IsZero() {
+			created = r.CreatedAt
+		}
+	}
+	return created, nil
+}
+
 // Record writes rows down before it returns: for what was just created.
 func (t *Table) Record(ctx context.Context, rows ...store.Routing) error {
 	if err := t.store.PutRoutings(ctx, rows); err != nil {

@@ -23,7 +23,7 @@ func servers(members []string) *gateway.Collection {
 	return &gateway.Collection{
 		From: "/servers/detail", Member: "servers", Type: store.Server, Summary: members,
 		Project: []string{"tenant_id"}, Created: []string{"created"},
-		Parse: parseList,
+		Parse: parseList, DeletedMarker: true,
 		UnknownMarker: func(marker string) *fault.Error {
 			return fault.BadRequest("marker [%s] not found", marker)
 		},
