@@ -81,3 +81,18 @@ func TestCreate_WithoutConstraint_GoesWhereKeyPairsAre(t *testing.T) {
 		t.Errorf("booted in %s", got)
 	}
 }
+
+func TestBoot_ForcedHost_IsThePodsOwnName(t *testing.T) {
+	c := newCloud(t, 2)
+	admin := c.sim.Token("admin", "demo", time.Hour)
+	boot := func(zone string) answer {
+		return c.call(compute, "POST", "/servers", c.bootBody("forced", zone), "X-Auth-Token", admin)
+	}
+	boot("az2:pod2-c2.pod2").want(t, 202)
+	if a := boot("az2:nosuch.pod2").want(t, 400); !strings.Contains(a.body, "Compute host nosuch could not be found.") {
+		t.Errorf("the pod was asked for another host: %s", a.body)
+	}
+	if a := boot("az1:pod2-c2.pod2").want(t, 400); !strings.Contains(a.body, "host pod2-c2.pod2") {
+		t.Errorf("the refusal does not name the host: %s", a.body)
+	}
+}

@@ -43,6 +43,16 @@ func (pl *Placement) BindTo(typ store.ResourceType, id string) error {
 	return pl.Bind(p, typ.String()+" "+id)
 }
 
+// BindToHost is Bind for a host in the form "<host>.<pod>", in which the top shows hosts to administrators. It returns the pod's
+// own name for it. A name that ends in no pod is returned as it is, and binds nothing.
+func (pl *Placement) BindToHost(name string) (bare string, err error) {
+	p, bare := pl.call.Pods.SplitHost(name)
+	if p == nil {
+		return name, nil
+	}
+	return bare, pl.Bind(p, "host "+name)
+}
+
 // Bound returns the pod that references have bound the placement to, or nil.
 func (pl *Placement) Bound() *pod.Pod { return pl.bound }
 

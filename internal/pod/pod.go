@@ -179,6 +179,17 @@ func (s *Snapshot) Top() *store.Pod { return s.top }
 // afterwards only by the operator, because clients keep what they discovered. Zero when no pod has joined.
 func (s *Snapshot) Ceiling(svc Service) microversion.Version { return s.ceilings[svc] }
 
+// SplitHost takes the pod off the name of a host as the top shows it, "<host>.<pod>". Names of pods may have dots: the longest
+// that fits counts. The pod is nil when there is none at the end of name.
+func (s *Snapshot) SplitHost(name string) (p *Pod, host string) {
+	for _, q := range s.pods {
+		if bare, ok := strings.CutSuffix(name, "."+q.Name()); ok && (p == nil || len(q.Name()) > len(p.Name())) {
+			p, host = q, bare
+		}
+	}
+	return p, host
+}
+
 // Zone returns the pods that serve a zone of the top.
 func (s *Snapshot) Zone(name string) []*Pod { return s.zones[name] }
 

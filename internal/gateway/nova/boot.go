@@ -33,9 +33,11 @@ func boot(c *gateway.Call) error {
 	if err := b.bind(pl); err != nil {
 		return err
 	}
-	zone, host := b.zone()
-	if zone != "" && !pl.Zone(zone) {
+	if b.zone != "" && !pl.Zone(b.zone) {
 		return fault.BadRequest(noZone)
+	}
+	if err := b.bindHosts(pl); err != nil {
+		return err
 	}
 	pods, err := pl.Pods()
 	if err != nil {
@@ -44,7 +46,7 @@ func boot(c *gateway.Call) error {
 	p, a, err := c.Create(pods, gateway.Creation{
 		Name: b.name,
 		Send: func(ctx context.Context, p *pod.Pod) (*gateway.Answer, error) {
-			body, err := b.bodyFor(p, zone, host)
+			body, err := b.bodyFor(p)
 			if err != nil {
 				return nil, err
 			}
@@ -66,6 +68,8 @@ type bootRequest struct {
 	body  []byte
 	name  string
 	count int // servers asked for, at most
+	zone  string
+	hosts []string // behind the zone: "zone[:host[:node]]" is how administrators force a host
 
 	volumes, snapshots, ports, networks, servers, groups []string
 }
@@ -73,6 +77,11 @@ type bootRequest struct {
 func readBoot(body []byte) *bootRequest {
 	b := &bootRequest{body: body, count: 1}
 	b.name, _ = jsonx.String(body, "server", "name")
+	zone, _ := jsonx.String(body, "server", "availability_zone")
+	zone, hosts, forced := strings.Cut(zone, ":")
+	if b.zone = zone; forced {
+		b.hosts = strings.Split(hosts, ":")
+	}
 	for _, member := range []string{"min_count", "max_count"} {
 		raw, _, _ := jsonx.Get(body, "server", member)
 		if n, err := strconv.Atoi(strings.Trim(string(raw), `"`)); err == nil {
@@ -181,28 +190,40 @@ func badReference(typ store.ResourceType, id string, err error) error {
 	return fault.BadRequest("%s", f.Message)
 }
 
-// zone splits "zone[:host[:node]]", the form in which administrators force a host.
-func (b *bootRequest) zone() (zone, host string) {
-	text, _ := jsonx.String(b.body, "server", "availability_zone")
-	zone, host, found := strings.Cut(text, ":")
-	if found {
-		host = ":" + host
+// bindHosts binds the boot to the pod of the hosts that an administrator forces, which the top shows as "<host>.<pod>", and puts
+// them into the pod's words.
+func (b *bootRequest) bindHosts(pl *gateway.Placement) (err error) {
+	for i, name := range b.hosts {
+		if b.hosts[i], err = pl.BindToHost(name); err != nil {
+			return err
+		}
 	}
-	return zone, host
+	for _, member := range []string{"host", "hypervisor_hostname"} {
+		name, ok := jsonx.String(b.body, "server", member)
+		if !ok {
+			continue
+		}
+		bare, err := pl.BindToHost(name)
+		if err != nil {
+			return err
+		}
+		if b.body, err = jsonx.Set(b.body, jsonx.Quote(nil, bare), "server", member); err != nil {
+			return fault.BadRequest("Malformed request body")
+		}
+	}
+	return nil
 }
 
 // bodyFor is the body with the zone in the pod's words.
-func (b *bootRequest) bodyFor(p *pod.Pod, zone, host string) ([]byte, error) {
-	if zone == "" {
+func (b *bootRequest) bodyFor(p *pod.Pod) (body []byte, err error) {
+	if b.zone == "" {
 		return b.body, nil
 	}
-	podZone, _ := p.PodZone(zone)
-	var body []byte
-	var err error
-	if podZone+host == "" {
+	podZone, _ := p.PodZone(b.zone)
+	if text := strings.Join(append([]string{podZone}, b.hosts...), ":"); text == "" {
 		body, err = jsonx.Delete(b.body, "server", "availability_zone")
 	} else {
-		body, err = jsonx.Set(b.body, jsonx.Quote(nil, podZone+host), "server", "availability_zone")
+		body, err = jsonx.Set(b.body, jsonx.Quote(nil, text), "server", "availability_zone")
 	}
 	if err != nil {
 		return nil, fault.BadRequest("Malformed request body")

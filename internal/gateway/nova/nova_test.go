@@ -192,8 +192,7 @@ func TestBodyFor_ChangesTheZoneOnly(t *testing.T) {
 		{wild, `{"server": {"availability_zone": "z:h"}}`, `{"server": {"availability_zone": ":h"}}`},
 	} {
 		boot := readBoot([]byte(c.body))
-		zone, host := boot.zone()
-		got, err := boot.bodyFor(c.pod, zone, host)
+		got, err := boot.bodyFor(c.pod)
 		if err != nil || string(got) != c.want {
 			t.Errorf("%s: got %s, %v, want %s", c.body, got, err, c.want)
 		}
