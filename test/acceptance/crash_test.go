@@ -74,7 +74,7 @@ func TestTop_KilledDuringCreates_ShowsWhatThePodsHave(t *testing.T) {
 	for round := range 3 {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
 			t.Cleanup(func() {
-				if err := other.sweep(); err != nil {
+				if err := stray.sweep(); err != nil {
 					t.Error(err)
 				}
 			})
@@ -91,7 +91,7 @@ func TestTop_KilledDuringCreates_ShowsWhatThePodsHave(t *testing.T) {
 			for i := range 10 {
 				body := tiny(t, name, object{"availability_zone": pods[i%2].zone})
 				creates.Go(func() { // most of them get no answer
-					_, _ = send("POST", regionOne.compute+"/servers", other.token, body)
+					_, _ = send("POST", regionOne.compute+"/servers", stray.token, body)
 				})
 			}
 			creates.Wait()
@@ -111,15 +111,15 @@ func topShowsAll(t *testing.T, name string) {
 	eventually(t, 30*time.Second, func() error {
 		have = nil
 		for _, pod := range pods {
-			have = append(have, serverIDs(other.servers(t, pod, "?name="+name))...)
+			have = append(have, serverIDs(stray.servers(t, pod, "?name="+name))...)
 		}
-		if got := serverIDs(other.servers(t, regionOne, "?name="+name)); !sameIDs(got, have) {
+		if got := serverIDs(stray.servers(t, regionOne, "?name="+name)); !sameIDs(got, have) {
 			return fmt.Errorf("the top lists %v; the pods have %v", got, have)
 		}
 		return nil
 	})
 	t.Logf("the pods have %d servers", len(have))
 	for _, id := range have {
-		other.nova(t, regionOne, "GET", "/servers/"+id, nil).want(t, http.StatusOK)
+		stray.nova(t, regionOne, "GET", "/servers/"+id, nil).want(t, http.StatusOK)
 	}
 }

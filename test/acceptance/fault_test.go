@@ -114,7 +114,7 @@ func (w *world) byIDIsUnavailable(t *testing.T) {
 	}
 	// A create is looked for after its reply was lost.
 	boot := tiny(t, uniqueName(), object{"availability_zone": "az2"})
-	unavailable(t, other.nova(t, regionOne, "POST", "/servers", boot), podTimeout+listTimeout)
+	unavailable(t, stray.nova(t, regionOne, "POST", "/servers", boot), podTimeout+listTimeout)
 }
 
 func unavailable(t *testing.T, a *answer, limit time.Duration) {

@@ -16,6 +16,7 @@ var (
 	admin *user    // role admin, in project admin
 	demo  *user    // role member, in project demo
 	other *user    // role member, in a project that this run alone uses
+	stray *user    // the same, where servers may still appear after their test has ended
 )
 
 func TestMain(m *testing.M) {
@@ -37,7 +38,10 @@ func run(m *testing.M) (code int, err error) {
 	if other, err = makeProject("acceptance"); err != nil {
 		return 0, err
 	}
-	if err := other.sweep(); err != nil {
+	if stray, err = makeProject("acceptance-stray"); err != nil {
+		return 0, err
+	}
+	if err := errors.Join(other.sweep(), stray.sweep()); err != nil {
 		return 0, err
 	}
 	dir := filepath.Join(testbedDir(), "acceptance")
@@ -48,7 +52,7 @@ func run(m *testing.M) (code int, err error) {
 	if err := top.install(); err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(top.stop(os.Interrupt), other.sweep()) }()
+	defer func() { err = errors.Join(top.stop(os.Interrupt), other.sweep(), stray.sweep()) }()
 	if code = m.Run(); code != 0 {
 		fmt.Fprintln(os.Stderr, "the log of the top is", top.logFile())
 	}
