@@ -166,6 +166,18 @@ func TestPodDown_OthersServe_AndItComesBack(t *testing.T) {
 	}
 }
 
+func TestPodHung_LongList_HasAllRowsOfTheOther(t *testing.T) {
+	c := newCloudOf(t, simcloud.Options{Pods: 2, Servers: 1500})
+	c.sim.Pod(1).SetFault(simcloud.Fault{Hang: true})
+	list := c.call(compute, "GET", "/servers/detail", "").want(t, 200)
+	if got := list.Header.Get("X-Tricircle-Missing-Pods"); got != "pod2" {
+		t.Errorf("missing pods: %q", got)
+	}
+	if n := len(list.get(t, "servers").([]any)); n != 1000 {
+		t.Errorf("%d rows, want a full page", n)
+	}
+}
+
 func TestLostReply_ToACreate_IsAdoptedNotRepeated(t *testing.T) {
 	c := newCloud(t, 2)
 	c.sim.Pod(0).SetFault(simcloud.Fault{LostReply: true, Methods: []string{"POST"}, Count: 1})

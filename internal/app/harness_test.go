@@ -31,7 +31,12 @@ type cloud struct {
 // newCloud starts n pods, and the top with all of them registered. set overrides the configuration.
 func newCloud(t *testing.T, n int, set ...string) *cloud {
 	t.Helper()
-	sim, err := simcloud.Start(simcloud.Options{Pods: n})
+	return newCloudOf(t, simcloud.Options{Pods: n}, set...)
+}
+
+func newCloudOf(t *testing.T, o simcloud.Options, set ...string) *cloud {
+	t.Helper()
+	sim, err := simcloud.Start(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +64,7 @@ func newCloud(t *testing.T, n int, set ...string) *cloud {
 			t.Error(err)
 		}
 	})
-	for i := range n {
+	for i := range o.Pods {
 		c.register(i)
 	}
 	return c
