@@ -84,9 +84,7 @@ func TestFault_Hang_EndsWhenTheClientLeavesOrTheFaultIsCleared(t *testing.T) {
 		}
 		done <- err
 	}()
-	for cloud.Pod(0).RequestCount() == 0 {
-		time.Sleep(time.Millisecond) // until the request has arrived
-	}
+	awaitRequests(t, cloud.Pod(0), 1)
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("the client that left got %v", err)
@@ -96,12 +94,26 @@ func TestFault_Hang_EndsWhenTheClientLeavesOrTheFaultIsCleared(t *testing.T) {
 		r, _ := c.try("GET", nova(cloud, "/servers"), "")
 		answered <- r.status
 	}()
-	for cloud.Pod(0).RequestCount() < 2 {
-		time.Sleep(time.Millisecond)
-	}
+	awaitRequests(t, cloud.Pod(0), 2)
 	cloud.Pod(0).SetFault(Fault{})
 	if got := <-answered; got != 200 {
 		t.Errorf("the client that waited got %d, want 200", got)
+	}
+}
+
+// awaitRequests returns when n requests have arrived at the pod. A pod that hangs tells nobody so, hence the polling.
+func awaitRequests(t *testing.T, p *Pod, n int64) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for p.RequestCount() < n {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("%d requests arrived, want %d", p.RequestCount(), n)
+		}
 	}
 }
 
