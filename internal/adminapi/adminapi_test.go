@@ -20,8 +20,8 @@ func TestAPI_Access_TokenAndRoleAreNeeded(t *testing.T) {
 		{"no token", "", "/v1.0/pods", 401, unauthorized},
 		{"bad token", "stolen", "/v1.0/pods", 401, unauthorized},
 		{"no token, no such path", "", "/v1.0/pots", 401, unauthorized},
-		{"member", "member", "/v1.0/pods", 403, `{"forbidden":{"code":403,"message":"Only administrators may use this API: the role admin is needed."}}`},
-		{"member, no such path", "member", "/v1.0/pots", 403, `{"forbidden":{"code":403,"message":"Only administrators may use this API: the role admin is needed."}}`},
+		{"member", "member", "/v1.0/pods", 403, `{"forbidden": {"code": 403, "message": "Only administrators may use this API: the role admin is needed."}}`},
+		{"member, no such path", "member", "/v1.0/pots", 403, `{"forbidden": {"code": 403, "message": "Only administrators may use this API: the role admin is needed."}}`},
 		{"admin", "admin", "/v1.0/pods", 200, `{"pods":[]}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -53,7 +53,7 @@ func TestAPI_UnservedRequests_HaveTheOneErrorForm(t *testing.T) {
 		{"DELETE", "/v1.0", 405, "badMethod", "GET"},
 	} {
 		w := g.callAs("admin", c.method, c.path, "")
-		if w.Code != c.status || !strings.HasPrefix(w.Body.String(), `{"`+c.key+`":{"code":`) || w.Header().Get("Allow") != c.allow {
+		if w.Code != c.status || !strings.HasPrefix(w.Body.String(), `{"`+c.key+`": {"code": `) || w.Header().Get("Allow") != c.allow {
 			t.Errorf("%s %s: got %d %s %v", c.method, c.path, w.Code, w.Body, w.Header())
 		}
 	}

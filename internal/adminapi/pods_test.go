@@ -87,7 +87,7 @@ func TestCreatePod_RegionTwice_Conflicts(t *testing.T) {
 	g := newRig(t)
 	g.register()
 	status, body := g.call("POST", "/v1.0/pods", `{"pod": {"region_name": "pod1", "az_name": "az9"}}`)
-	if want := `{"conflictingRequest":{"code":409,"message":"region_name \"pod1\" is already in use"}}`; status != 409 || body != want {
+	if want := `{"conflictingRequest": {"code": 409, "message": "region_name \"pod1\" is already in use"}}`; status != 409 || body != want {
 		t.Errorf("got %d %s", status, body)
 	}
 }

@@ -78,19 +78,19 @@ func TestErrors_AreTheServicesOwn(t *testing.T) {
 		body   string
 	}{
 		"unknown zone, Nova": {c.call(compute, "POST", "/servers", c.bootBody("x", "nope")), 400,
-			`{"badRequest":{"code":400,"message":"The requested availability zone is not available"}}`},
+			`{"badRequest": {"code": 400, "message": "The requested availability zone is not available"}}`},
 		"unknown zone, Cinder": {c.call(volume, "POST", "/volumes", `{"volume": {"size": 1, "availability_zone": "nope"}}`), 400,
-			`{"badRequest":{"code":400,"message":"Availability zone 'nope' is invalid."}}`},
+			`{"badRequest": {"code": 400, "message": "Availability zone 'nope' is invalid."}}`},
 		"unknown server": {c.call(compute, "GET", "/servers/00000000-0000-4000-8000-000000000000", ""), 404,
-			`{"itemNotFound":{"code":404,"message":"Instance 00000000-0000-4000-8000-000000000000 could not be found."}}`},
+			`{"itemNotFound": {"code": 404, "message": "Instance 00000000-0000-4000-8000-000000000000 could not be found."}}`},
 		"no id": {c.call(compute, "GET", "/servers/myserver", ""), 404,
-			`{"itemNotFound":{"code":404,"message":"Instance myserver could not be found."}}`},
+			`{"itemNotFound": {"code": 404, "message": "Instance myserver could not be found."}}`},
 		"garbage token": {c.call(compute, "GET", "/servers", "", "X-Auth-Token", "garbage"), 401,
 			`{"error": {"code": 401, "title": "Unauthorized", "message": "The request you have made requires authentication."}}`},
 		"version too high": {c.call(compute, "GET", "/servers", "", "OpenStack-API-Version", "compute 2.900"), 406,
-			`{"computeFault":{"code":406,"message":"Version 2.900 is not supported by the API. Minimum is 2.1 and maximum is 2.93."}}`},
+			`{"computeFault": {"code": 406, "message": "Version 2.900 is not supported by the API. Minimum is 2.1 and maximum is 2.93."}}`},
 		"broken body": {c.call(compute, "POST", "/servers", `{"server`), 400,
-			`{"badRequest":{"code":400,"message":"Malformed request body"}}`},
+			`{"badRequest": {"code": 400, "message": "Malformed request body"}}`},
 	} {
 		if a.got.StatusCode != a.status || a.body != "" && a.got.body != a.body {
 			t.Errorf("%s:\n got %d %s\nwant %d %s", name, a.got.StatusCode, a.got.body, a.status, a.body)
@@ -167,7 +167,7 @@ func TestPodDown_OthersServe_AndItComesBack(t *testing.T) {
 }
 
 func TestPodHung_LongList_HasAllRowsOfTheOther(t *testing.T) {
-	c := newCloudOf(t, simcloud.Options{Pods: 2, Servers: 1500})
+	c := newCloudOf(t, simcloud.Options{Pods: 2, Servers: 1500}, "pod.list_timeout=4s", "pod.timeout=8s")
 	c.sim.Pod(1).SetFault(simcloud.Fault{Hang: true})
 	list := c.call(compute, "GET", "/servers/detail", "").want(t, 200)
 	if got := list.Header.Get("X-Tricircle-Missing-Pods"); got != "pod2" {

@@ -5,6 +5,7 @@
 package fault
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -124,17 +125,27 @@ func (s Style) contentType() string {
 	return "application/json"
 }
 
+// faultBody is what Nova and Cinder say of an error, below its name.
+type faultBody struct {
+	Code       int    `json:"code"`
+	Message    string `json:"message"`
+	RetryAfter string `json:"retryAfter,omitempty"`
+}
+
+// neutronBody is what Neutron says (neutron/api/v2/resource.py).
+type neutronBody struct {
+	Type    string `json:"type"`
+	Message string `json:"message"`
+	Detail  string `json:"detail"`
+}
+
 func (s Style) body(e *Error) []byte {
 	if s == Neutron {
-		typ := e.Type
-		if typ == "" {
-			typ = "HTTP" + http.StatusText(e.Status)
-		}
-		return encode(map[string]any{"NeutronError": map[string]any{"type": typ, "message": e.Message, "detail": ""}})
+		return encode(map[string]neutronBody{"NeutronError": {cmp.Or(e.Type, "HTTP"+http.StatusText(e.Status)), e.Message, ""}})
 	}
-	inner := map[string]any{"code": e.Status, "message": e.Message}
+	body := faultBody{Code: e.Status, Message: e.Message}
 	if e.RetryAfter > 0 && (e.Status == http.StatusRequestEntityTooLarge || e.Status == http.StatusTooManyRequests) {
-		inner["retryAfter"] = strconv.Itoa(e.RetryAfter)
+		body.RetryAfter = strconv.Itoa(e.RetryAfter)
 	}
-	return encode(map[string]any{s.name(e.Status): inner})
+	return encode(map[string]faultBody{s.name(e.Status): body})
 }

@@ -14,12 +14,13 @@ func TestWrite_StylesAsTheServicesRenderThem(t *testing.T) {
 		code  int
 		body  string
 	}{
-		{Nova, NotFound("Instance x could not be found."), 404, `{"itemNotFound":{"code":404,"message":"Instance x could not be found."}}`},
-		{Nova, New(429, "slow down"), 429, `{"overLimit":{"code":429,"message":"slow down"}}`},
-		{Cinder, New(429, "slow down"), 429, `{"computeFault":{"code":429,"message":"slow down"}}`},
-		{Cinder, New(406, "no"), 406, `{"computeFault":{"code":406,"message":"no"}}`},
-		{Admin, errors.New("secret cause"), 500, `{"internalServerError":{"code":500,"message":"Unexpected API Error. The top failed, not a pod; the request id names the entry in its log."}}`},
-		{Neutron, &Error{Status: 404, Type: "NetworkNotFound", Message: "gone"}, 404, `{"NeutronError":{"detail":"","message":"gone","type":"NetworkNotFound"}}`},
+		{Nova, NotFound("Instance x could not be found."), 404, `{"itemNotFound": {"code": 404, "message": "Instance x could not be found."}}`},
+		{Nova, New(429, "slow down"), 429, `{"overLimit": {"code": 429, "message": "slow down"}}`},
+		{Cinder, New(429, "slow down"), 429, `{"computeFault": {"code": 429, "message": "slow down"}}`},
+		{Cinder, BadRequest("Größe <1>, \"a: b\": \U0001f642"), 400, `{"badRequest": {"code": 400, "message": "Gr\u00f6\u00dfe <1>, \"a: b\": \ud83d\ude42"}}`},
+		{Cinder, New(406, "no"), 406, `{"computeFault": {"code": 406, "message": "no"}}`},
+		{Admin, errors.New("secret cause"), 500, `{"internalServerError": {"code": 500, "message": "Unexpected API Error. The top failed, not a pod; the request id names the entry in its log."}}`},
+		{Neutron, &Error{Status: 404, Type: "NetworkNotFound", Message: "gone"}, 404, `{"NeutronError": {"type": "NetworkNotFound", "message": "gone", "detail": ""}}`},
 	} {
 		w := httptest.NewRecorder()
 		Write(w, c.style, c.err)

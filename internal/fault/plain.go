@@ -1,19 +1,9 @@
 package fault
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 )
-
-func encode(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		// Only maps of strings and numbers come here.
-		panic("fault: " + err.Error())
-	}
-	return b
-}
 
 // Unauthorized writes the 401 of keystonemiddleware, which is the same in front of every service
 // (keystonemiddleware/auth_token/__init__.py, _reject_request). keystoneURI is the public address of Keystone.
@@ -22,6 +12,13 @@ func Unauthorized(w http.ResponseWriter, keystoneURI string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusUnauthorized)
 	_, _ = w.Write([]byte(`{"error": {"code": 401, "title": "Unauthorized", "message": "The request you have made requires authentication."}}`))
+}
+
+// page is webob's error page in its JSON form.
+type page struct {
+	Message string `json:"message"`
+	Code    string `json:"code"`
+	Title   string `json:"title"`
 }
 
 // NoRoute writes the 404 of a URL that the service does not know. It comes from the frameworks below Nova and Cinder
@@ -33,7 +30,7 @@ func NoRoute(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.Contains(accept, "application/json"):
 		contentType = "application/json"
-		body = string(encode(map[string]string{"message": text + "<br /><br />\n\n\n", "code": "404 Not Found", "title": "Not Found"}))
+		body = string(encode(page{text + "<br /><br />\n\n\n", "404 Not Found", "Not Found"}))
 	case strings.Contains(accept, "html"), strings.Contains(accept, "*/*"):
 		contentType = "text/html; charset=UTF-8"
 		body = "<html>\n <head>\n  <title>404 Not Found</title>\n </head>\n <body>\n  <h1>404 Not Found</h1>\n  " + text +

@@ -152,7 +152,7 @@ func TestRedact_Secrets_HiddenOthersKept(t *testing.T) {
 func TestChain_Panic_IsThe500OfTheServiceAndLogsTheStack(t *testing.T) {
 	g := newRig(fault.Cinder)
 	w := g.serve(httptest.NewRequest("GET", "/", nil), func(http.ResponseWriter, *http.Request) { panic("boom") })
-	if w.Code != 500 || !strings.HasPrefix(w.Body.String(), `{"computeFault":{"code":500`) || strings.Contains(w.Body.String(), "boom") {
+	if w.Code != 500 || !strings.HasPrefix(w.Body.String(), `{"computeFault": {"code": 500`) || strings.Contains(w.Body.String(), "boom") {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
 	if w.Header().Get("X-Openstack-Request-Id") != ourID {

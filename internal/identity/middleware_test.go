@@ -31,7 +31,7 @@ func TestMiddleware_Answers(t *testing.T) {
 		return nil, fmt.Errorf("wrapped: %w", ErrInvalidToken)
 	})
 	const unauthorized = `{"error": {"code": 401, "title": "Unauthorized", "message": "The request you have made requires authentication."}}`
-	const down = `{"serviceUnavailable":{"code":503,"message":"The Keystone service is temporarily unavailable."}}`
+	const down = `{"serviceUnavailable": {"code": 503, "message": "The Keystone service is temporarily unavailable."}}`
 	for _, c := range []struct {
 		name   string
 		header map[string]string
