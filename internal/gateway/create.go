@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -137,6 +138,16 @@ func (c *Call) Create(pods []*pod.Pod, cr Creation) (*pod.Pod, *Answer, error) {
 		failure = err
 	}
 	return nil, nil, failure
+}
+
+// Earliest is the time on a pod's clock before which nothing was made by a request that was sent since ago. The Date of an answer
+// tells the clock; it is cut to whole seconds, as creation times are.
+func (c *Call) Earliest(a *Answer, since time.Duration) time.Time {
+	now, err := http.ParseTime(a.Header.Get("Date"))
+	if err != nil {
+		now = c.Now()
+	}
+	return now.Add(-since - 2*time.Second)
 }
 
 // adopt looks for what a lost reply was about, for as long as a list may take: a pod that lost one reply may give no other.

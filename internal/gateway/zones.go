@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tricircle/tricircle/internal/fault"
+	"github.com/tricircle/tricircle/internal/jsonx"
 	"github.com/tricircle/tricircle/internal/pod"
 )
 
@@ -91,6 +93,19 @@ func addZones(zones map[string]*zoneInfo, p *pod.Pod, a *Answer) error {
 		}
 	}
 	return nil
+}
+
+// WithZone puts a zone, in a pod's words, into a request body; "", which is any zone of the pod, takes the member out.
+func WithZone(body []byte, podZone string, path ...string) ([]byte, error) {
+	edit := func() ([]byte, error) { return jsonx.Set(body, jsonx.Quote(nil, podZone), path...) }
+	if podZone == "" {
+		edit = func() ([]byte, error) { return jsonx.Delete(body, path...) }
+	}
+	edited, err := edit()
+	if err != nil {
+		return nil, fault.BadRequest("Malformed request body")
+	}
+	return edited, nil
 }
 
 // TranslateZone puts a filter by zone into a pod's words; false when the pod does not serve the zone.

@@ -98,16 +98,7 @@ func bodyFor(body []byte, p *pod.Pod, zone string) ([]byte, error) {
 		return body, nil
 	}
 	podZone, _ := p.PodZone(zone)
-	var err error
-	if podZone == "" {
-		body, err = jsonx.Delete(body, "volume", "availability_zone")
-	} else {
-		body, err = jsonx.Set(body, jsonx.Quote(nil, podZone), "volume", "availability_zone")
-	}
-	if err != nil {
-		return nil, fault.BadRequest("Malformed request body")
-	}
-	return body, nil
+	return gateway.WithZone(body, podZone, "volume", "availability_zone")
 }
 
 // lookUp finds volumes of that name that the pod made within since, by the pod's own clock.
@@ -124,18 +115,14 @@ func lookUp(ctx context.Context, c *gateway.Call, p *pod.Pod, name string, since
 		return nil, &pod.UnavailableError{Pod: p.Name(), Service: pod.Volume, Sent: true, Err: err,
 			Reason: "does not list volumes: answered " + strconv.Itoa(a.Status)}
 	}
-	now, err := http.ParseTime(a.Header.Get("Date"))
-	if err != nil {
-		now = c.Now()
-	}
+	earliest := c.Earliest(a, since)
 	var found []gateway.Found
 	for _, raw := range doc.Volumes {
 		body := append(append([]byte(`{"volume": `), raw...), '}')
 		r, ok := routing.Shown(body, p.Num, c.Caller.ProjectID)
 		user, _ := jsonx.String(raw, "user_id")
 		called, _ := jsonx.String(raw, "name")
-		// The Date header is cut to whole seconds.
-		if ok && user == c.Caller.UserID && called == name && !r.CreatedAt.Before(now.Add(-since-2*time.Second)) {
+		if ok && user == c.Caller.UserID && called == name && !r.CreatedAt.Before(earliest) {
 			found = append(found, gateway.Found{Routing: r, Answer: &gateway.Answer{
 				Status: http.StatusAccepted, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}})
 		}

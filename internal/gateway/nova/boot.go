@@ -215,20 +215,12 @@ func (b *bootRequest) bindHosts(pl *gateway.Placement) (err error) {
 }
 
 // bodyFor is the body with the zone in the pod's words.
-func (b *bootRequest) bodyFor(p *pod.Pod) (body []byte, err error) {
+func (b *bootRequest) bodyFor(p *pod.Pod) ([]byte, error) {
 	if b.zone == "" {
 		return b.body, nil
 	}
 	podZone, _ := p.PodZone(b.zone)
-	if text := strings.Join(append([]string{podZone}, b.hosts...), ":"); text == "" {
-		body, err = jsonx.Delete(b.body, "server", "availability_zone")
-	} else {
-		body, err = jsonx.Set(b.body, jsonx.Quote(nil, text), "server", "availability_zone")
-	}
-	if err != nil {
-		return nil, fault.BadRequest("Malformed request body")
-	}
-	return body, nil
+	return gateway.WithZone(b.body, strings.Join(append([]string{podZone}, b.hosts...), ":"), "server", "availability_zone")
 }
 
 // record keeps the routings of all servers that a confirmed boot has made. The answer shows one at most: of several, or of
@@ -268,14 +260,14 @@ func (b *bootRequest) lookUp(ctx context.Context, c *gateway.Call, p *pod.Pod, s
 	if b.count > 1 {
 		pattern = "^" + regexp.QuoteMeta(b.name) + "-[0-9]+$"
 	}
-	servers, now, err := listServers(ctx, c, p, url.Values{"name": {pattern}})
+	servers, a, err := listServers(ctx, c, p, url.Values{"name": {pattern}})
 	if err != nil {
 		return nil, err
 	}
+	earliest := c.Earliest(a, since)
 	var found []gateway.Found
 	for _, s := range servers {
-		// Both times are cut to whole seconds.
-		if s.UserID == c.Caller.UserID && !routing.ParseTime(s.Created).Before(now.Add(-since-2*time.Second)) {
+		if s.UserID == c.Caller.UserID && !routing.ParseTime(s.Created).Before(earliest) {
 			found = append(found, gateway.Found{Routing: s.routing(p), Answer: s.created()})
 		}
 	}
@@ -313,23 +305,19 @@ func (s *listed) created() *gateway.Answer {
 	return &gateway.Answer{Status: http.StatusAccepted, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}
 }
 
-// listServers asks a pod for the client's servers, at the lowest version, and returns them with the time on its clock.
-func listServers(ctx context.Context, c *gateway.Call, p *pod.Pod, query url.Values) ([]listed, time.Time, error) {
+// listServers asks a pod for the client's servers, at the lowest version, and returns them with the answer that they were in.
+func listServers(ctx context.Context, c *gateway.Call, p *pod.Pod, query url.Values) ([]listed, *gateway.Answer, error) {
 	a, err := c.Do(ctx, p, gateway.Request{Method: http.MethodGet, Path: "/servers/detail", Query: query.Encode(),
 		Version: c.Service.Versions.Min})
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, nil, err
 	}
 	var doc struct {
 		Servers []listed `json:"servers"`
 	}
 	if err := json.Unmarshal(a.Body, &doc); err != nil || !a.OK() {
-		return nil, time.Time{}, &pod.UnavailableError{Pod: p.Name(), Service: pod.Compute, Sent: true, Err: err,
+		return nil, nil, &pod.UnavailableError{Pod: p.Name(), Service: pod.Compute, Sent: true, Err: err,
 			Reason: "does not list servers: answered " + strconv.Itoa(a.Status)}
 	}
-	now, err := http.ParseTime(a.Header.Get("Date"))
-	if err != nil {
-		now = c.Now()
-	}
-	return doc.Servers, now, nil
+	return doc.Servers, a, nil
 }

@@ -100,17 +100,31 @@ func unshelve(c *gateway.Call) error {
 	if err != nil {
 		return err
 	}
-	zone, ok := jsonx.String(c.Body, "unshelve", "availability_zone")
+	body, err := unshelveBody(c.Body, p)
+	if err != nil {
+		return err
+	}
+	return c.Forward(p, body)
+}
+
+// unshelveBody is the body with the zone in the pod's words. Where the zone is the whole pod nothing is left to say, which is null:
+// Nova refuses an empty object (nova/api/openstack/compute/schemas/shelve.py, 2.77 on).
+func unshelveBody(body []byte, p *pod.Pod) ([]byte, error) {
+	zone, ok := jsonx.String(body, "unshelve", "availability_zone")
 	if !ok {
-		return c.Forward(p, c.Body)
+		return body, nil
 	}
 	podZone, ok := p.PodZone(zone)
 	if !ok {
-		return fault.BadRequest("The requested availability zone is not available")
+		return nil, fault.BadRequest(noZone)
 	}
-	body, err := jsonx.Set(c.Body, jsonx.Quote(nil, podZone), "unshelve", "availability_zone")
+	body, err := gateway.WithZone(body, podZone, "unshelve", "availability_zone")
 	if err != nil {
-		return fault.BadRequest("Malformed request body")
+		return nil, err
 	}
-	return c.Forward(p, body)
+	rest, _, _ := jsonx.Get(body, "unshelve") // there, and well-formed, as it has just been edited
+	if _, err := jsonx.FirstKey(rest); err != nil {
+		return jsonx.Set(body, []byte("null"), "unshelve")
+	}
+	return body, nil
 }

@@ -199,6 +199,28 @@ func TestBodyFor_ChangesTheZoneOnly(t *testing.T) {
 	}
 }
 
+func TestUnshelveBody_ZoneInThePodsWords(t *testing.T) {
+	p := &pod.Pod{Pod: store.Pod{Zones: []store.Zone{{Name: "z", PodName: "nova"}}}}
+	wild := &pod.Pod{Pod: store.Pod{Zones: []store.Zone{{Name: "z"}}}}
+	for _, c := range []struct {
+		pod        *pod.Pod
+		body, want string
+	}{
+		{p, `{"unshelve": null}`, `{"unshelve": null}`},
+		{p, `{"unshelve": {"availability_zone": null}}`, `{"unshelve": {"availability_zone": null}}`},
+		{p, `{"unshelve": {"availability_zone": "z"}}`, `{"unshelve": {"availability_zone": "nova"}}`},
+		{wild, `{"unshelve": {"availability_zone": "z"}}`, `{"unshelve": null}`},
+		{wild, `{"unshelve": {"availability_zone": "z", "host": "h"}}`, `{"unshelve": {"host": "h"}}`},
+	} {
+		if got, err := unshelveBody([]byte(c.body), c.pod); err != nil || string(got) != c.want {
+			t.Errorf("%s: got %s, %v, want %s", c.body, got, err, c.want)
+		}
+	}
+	if _, err := unshelveBody([]byte(`{"unshelve": {"availability_zone": "elsewhere"}}`), p); err == nil {
+		t.Error("a zone of another pod is taken")
+	}
+}
+
 func TestMissing_AsNovaSays(t *testing.T) {
 	for typ, want := range map[store.ResourceType]string{
 		store.Server: "404 Instance x could not be found.", store.ServerGroup: "404 Instance group x could not be found.",
