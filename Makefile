@@ -9,9 +9,11 @@ SHELL       := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 PODS    ?= 3
 SERVERS ?= 0
+# The share of tempest's tests that an acceptance run takes beside the core: another one with each commit.
+SHARE   ?= $(shell git rev-list --count HEAD 2>/dev/null || echo 0)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race bench check lint tidy acceptance testbed-up testbed-down testbed-reset fmt clean
+.PHONY: help build demo test race bench check lint tidy acceptance tempest testbed-up testbed-down testbed-reset fmt clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,16 +49,22 @@ tidy:
 bin/summary: $(wildcard test/summary/*.go)
 	go build -o $@ ./test/summary
 
+bin/tempest: $(wildcard test/tempest/*.go)
+	go build -o $@ ./test/tempest
+
 # Tools have a module of their own, so that what they need stays out of ours.
 bin/staticcheck: tools/go.mod tools/go.sum
 	go -C tools build -o ../$@ honnef.co/go/tools/cmd/staticcheck
 
-acceptance: build bin/summary testbed-up ## scenarios on real OpenStack pods: Debian 12, as root
+acceptance: build bin/summary bin/tempest testbed-up ## scenarios and a share of tempest on real OpenStack pods: Debian 12, as root
 	testbed/top down
-	go test -tags acceptance -count 1 -timeout 20m -json ./test/acceptance | bin/summary -v
+	{ go test -tags acceptance -count 1 -timeout 20m -json ./test/acceptance; bin/tempest -share $(SHARE); } | bin/summary -v
+
+tempest: build bin/summary bin/tempest testbed-up ## all of tempest that passes on one pod, through the top; half an hour
+	bin/tempest -all | bin/summary -v
 
 testbed-up: ## two real OpenStack pods on this machine: Debian 12, as root; see testbed/README.md
-	testbed/testbed up
+	testbed/testbed up --with-tempest
 
 testbed-down: ## stops them; their data stays
 	testbed/testbed down
