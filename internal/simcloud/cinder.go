@@ -22,6 +22,8 @@ type volume struct {
 	snapshots   []*snapshot // newest first
 	backups     []*backup   // newest first
 	attachments []*attachment
+	services    []*blockService
+	unmanaged   []unmanaged
 }
 
 // disk is a volume. (The service is called volume in the catalog, hence the name.)
@@ -54,7 +56,7 @@ type attachment struct {
 }
 
 func newVolume(p *Pod) *volume {
-	v := &volume{pod: p, serviceID: stableUUID(p.Region + " cinder-volume")}
+	v := &volume{pod: p, serviceID: stableUUID(p.Region + " cinder-volume"), services: blockServices(p.Region)}
 	o := p.cloud.opts
 	gen := newSeries(seedOf(p.Region+" volumes"), o.Volumes, o.Now())
 	// Of volumes made in the same second, Cinder lists the greater id first.
@@ -101,6 +103,9 @@ var cinderRoutes = newRouter([]route[*volume]{
 	{"POST", "backups", 0, (*volume).createBackup},
 	{"GET", "backups/{}", 0, (*volume).showBackup},
 	{"POST", "backups/{}/restore", 0, (*volume).restoreBackup},
+	{"POST", "backups/import_record", 0, (*volume).importBackup},
+	{"GET", "backups/{}/export_record", 0, (*volume).exportBackup},
+	{"POST", "snapshots/{}/action", 0, (*volume).actOnSnapshot},
 	{"DELETE", "backups/{}", 0, (*volume).deleteBackup},
 	{"GET", "attachments", 27, (*volume).listAttachments},
 	{"GET", "attachments/detail", 27, (*volume).listAttachments},
@@ -113,6 +118,29 @@ var cinderRoutes = newRouter([]route[*volume]{
 	{"GET", "os-quota-sets/{}/defaults", 0, (*volume).showQuota},
 	{"GET", "os-availability-zone", 0, (*volume).listZones},
 	{"GET", "os-services", 0, (*volume).listServices},
+	{"PUT", "os-services/{}", 0, (*volume).updateService},
+	{"GET", "os-hosts", 0, (*volume).listHosts},
+	{"GET", "os-hosts/{}", 0, (*volume).showHost},
+	{"PUT", "os-hosts/{}", 0, (*volume).updateHost},
+	{"GET", "scheduler-stats/get_pools", 0, (*volume).listPools},
+	{"GET", "capabilities/{}", 0, (*volume).showCapabilities},
+	{"GET", "clusters", 7, (*volume).listClusters},
+	{"GET", "clusters/detail", 7, (*volume).listClusters},
+	{"GET", "clusters/{}", 7, (*volume).showCluster},
+	{"PUT", "clusters/{}", 7, (*volume).updateCluster},
+	{"POST", "workers/cleanup", 24, (*volume).cleanUp},
+	{"GET", "manageable_volumes", 8, (*volume).listManageable},
+	{"GET", "manageable_volumes/detail", 8, (*volume).listManageable},
+	{"POST", "manageable_volumes", 8, (*volume).manageVolume},
+	{"GET", "os-volume-manage", 0, (*volume).listManageable},
+	{"GET", "os-volume-manage/detail", 0, (*volume).listManageable},
+	{"POST", "os-volume-manage", 0, (*volume).manageVolume},
+	{"GET", "manageable_snapshots", 8, (*volume).listManageable},
+	{"GET", "manageable_snapshots/detail", 8, (*volume).listManageable},
+	{"POST", "manageable_snapshots", 8, (*volume).manageSnapshot},
+	{"GET", "os-snapshot-manage", 0, (*volume).listManageable},
+	{"GET", "os-snapshot-manage/detail", 0, (*volume).listManageable},
+	{"POST", "os-snapshot-manage", 0, (*volume).manageSnapshot},
 	{"GET", "extensions", 0, (*volume).listExtensions},
 })
 
@@ -130,6 +158,11 @@ func (v *volume) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !c.authenticate() {
+		return
+	}
+	if r.URL.Path == "/v3" {
+		h["Content-Type"], h["Location"] = []string{"text/plain; charset=utf8"}, []string{base + "/v3/"}
+		w.WriteHeader(http.StatusFound)
 		return
 	}
 	project, path := cutProject(rest)

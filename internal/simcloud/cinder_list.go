@@ -131,6 +131,10 @@ func (v *volume) field(x *disk, name string) string {
 		return strconv.FormatBool(x.bootable)
 	case "availability_zone":
 		return v.pod.Zone
+	case "host":
+		return v.poolName()
+	case "cluster_name":
+		return v.backend().cluster
 	case "created_at":
 		return x.created.Format(micro)
 	case "updated_at":
@@ -183,8 +187,12 @@ func (v *volume) listVolumes(c *call) error {
 	if err != nil {
 		return err
 	}
-	filters, err := c.cinderFilters("name", "display_name", "status", "metadata", "bootable", "migration_status",
-		"availability_zone", "group_id", "size", "created_at", "updated_at", "consumes_quota", "id")
+	allowed := []string{"name", "display_name", "status", "metadata", "bootable", "migration_status", "availability_zone", "group_id",
+		"size", "created_at", "updated_at", "consumes_quota", "id"}
+	if c.tok.admin() {
+		allowed = append(allowed, "host", "cluster_name")
+	}
+	filters, err := c.cinderFilters(allowed...)
 	if err != nil {
 		return err
 	}

@@ -254,25 +254,6 @@ func (v *volume) listZones(c *call) error {
 	return nil
 }
 
-func (v *volume) listServices(c *call) error {
-	if err := c.policy("volume_extension:services:index"); err != nil {
-		return err
-	}
-	var all []any
-	for _, s := range [][2]string{
-		{"cinder-backup", v.pod.Region}, {"cinder-volume", v.pod.Region + "@file"}, {"cinder-scheduler", v.pod.Region},
-	} {
-		all = append(all, map[string]any{
-			"binary": s[0], "host": s[1], "zone": v.pod.Zone, "status": "enabled", "state": "up",
-			"updated_at": c.cloud.opts.Now().UTC().Format(micro), "disabled_reason": nil,
-		})
-	}
-	c.body.obj()
-	c.body.value("services", all)
-	c.body.endObj()
-	return nil
-}
-
 func (v *volume) listExtensions(c *call) error {
 	var all []any
 	for _, alias := range []string{

@@ -73,7 +73,7 @@ func (v *volume) renderVolume(c *call, x *disk, extended bool) {
 		}
 	}
 	if c.at(61) && admin && extended {
-		d.null("cluster_name")
+		d.str("cluster_name", v.backend().cluster)
 	}
 	if c.at(63) {
 		d.str("volume_type_id", defaultTypeID)
@@ -98,7 +98,7 @@ func (v *volume) renderVolumeExtensions(c *call, x *disk) {
 	if c.tok.admin() {
 		d.null("os-vol-mig-status-attr:migstat")
 		d.null("os-vol-mig-status-attr:name_id")
-		d.str("os-vol-host-attr:host", v.pod.Region+"@file#file")
+		d.str("os-vol-host-attr:host", v.poolName())
 	}
 }
 
@@ -111,7 +111,11 @@ func (v *volume) renderVolumeAttachments(c *call, x *disk) {
 		d.str("attachment_id", a.id)
 		d.str("volume_id", x.id)
 		d.orNull("server_id", a.server)
-		d.null("host_name")
+		if c.tok.admin() && a.server != "" {
+			d.str("host_name", v.pod.compute.host(a.server))
+		} else {
+			d.null("host_name")
+		}
 		d.str("device", a.device)
 		d.time("attached_at", a.attached, micro)
 		d.endObj()
@@ -291,6 +295,8 @@ var volumeActions = map[string]func(*volume, *call, *disk, json.RawMessage) erro
 	"os-update_readonly_flag": (*volume).setReadonly,
 	"os-volume_upload_image":  (*volume).uploadImage,
 	"os-force_delete":         (*volume).forceDelete,
+	"os-unmanage":             (*volume).unmanage,
+	"os-migrate_volume":       (*volume).migrate,
 }
 
 func (v *volume) act(c *call) error {
