@@ -16,9 +16,12 @@ type Negotiation struct {
 	Min    microversion.Version // also what a request without a header gets
 	Known  microversion.Version // highest that the gateway can serve
 	Legacy string               // older header with the bare number, or ""
-	// FirstWins: of several entries for the service the first counts (Cinder), not the last (Nova), and a header without
-	// an entry for the service is an error.
-	FirstWins bool
+	// Loose is how Cinder reads the header: the first entry that has Name anywhere counts, and there must be one. Otherwise, as
+	// Nova reads it, the last entry counts that is for Name, in any case of letters.
+	Loose bool
+	// Unannounced are versions that an answer does not name although it refuses them: those of the API's own past
+	// (cinder/api/openstack/wsgi.py, _is_legacy_endpoint).
+	Unannounced []microversion.Version
 }
 
 const versionHeader = "OpenStack-API-Version"
@@ -35,15 +38,15 @@ func (n *Negotiation) Advertised(ceiling microversion.Version) microversion.Rang
 // negotiate returns the version that a request is to be served at. "latest" is the advertised maximum. With an error it
 // returns the version that was asked for, zero if that was none.
 func (n *Negotiation) negotiate(h http.Header, ceiling microversion.Version) (microversion.Version, error) {
-	text, err := n.requested(h)
+	text, asked, err := n.requested(h)
 	if err != nil {
 		return microversion.Version{}, err
 	}
-	if text == "" {
+	if !asked {
 		return n.Min, nil
 	}
 	offered := n.Advertised(ceiling)
-	if strings.EqualFold(text, "latest") {
+	if text == "latest" {
 		return offered.Max, nil
 	}
 	v, err := microversion.Parse(text)
@@ -57,31 +60,47 @@ func (n *Negotiation) negotiate(h http.Header, ceiling microversion.Version) (mi
 	return v, nil
 }
 
-// requested returns the number that the headers name, "" if they name none.
-func (n *Negotiation) requested(h http.Header) (string, error) {
-	if values := h.Values(versionHeader); len(values) > 0 {
-		entries := strings.Split(strings.Join(values, ","), ",")
-		if !n.FirstWins {
-			slices.Reverse(entries)
-		}
-		for _, e := range entries {
-			if service, number, _ := strings.Cut(strings.TrimSpace(e), " "); strings.EqualFold(service, n.Name) {
-				return strings.TrimSpace(number), nil
-			}
-		}
-		if n.FirstWins {
-			return "", fault.BadRequest("API Version String %s is of invalid format. Must be of format MajorNum.MinorNum.", values[0])
+// requested returns what the headers say about the service's version, if they do.
+func (n *Negotiation) requested(h http.Header) (text string, asked bool, err error) {
+	header := strings.Join(h.Values(versionHeader), ",")
+	switch {
+	case n.Loose && len(h.Values(versionHeader)) > 0:
+		text, err = n.firstEntry(header)
+		return text, true, err
+	case n.Loose:
+		return "", false, nil
+	}
+	entries := strings.Split(header, ",")
+	for _, e := range slices.Backward(entries) {
+		words := strings.Fields(e)
+		if len(words) > 1 && strings.EqualFold(words[0], n.Name) {
+			return strings.TrimSpace(strings.TrimSpace(e)[len(words[0]):]), true, nil
 		}
 	}
-	if n.Legacy != "" {
-		entries := strings.Split(h.Get(n.Legacy), ",")
-		return strings.TrimSpace(entries[len(entries)-1]), nil
+	if older := h.Values(n.Legacy); len(older) > 0 {
+		entries := strings.Split(strings.Join(older, ","), ",")
+		return strings.TrimSpace(entries[len(entries)-1]), true, nil
 	}
-	return "", nil
+	return "", false, nil
+}
+
+// firstEntry reads the header as Cinder does. An entry that is not two words is a 500 there, and 400 here.
+func (n *Negotiation) firstEntry(header string) (string, error) {
+	for e := range strings.SplitSeq(header, ",") {
+		if words := strings.Fields(e); strings.Contains(e, n.Name) && len(words) == 2 {
+			return words[1], nil
+		} else if strings.Contains(e, n.Name) {
+			break
+		}
+	}
+	return "", fault.BadRequest("The server could not comply with the request since it is either malformed or otherwise incorrect.")
 }
 
 // announce tells the client what version its answer is in.
 func (n *Negotiation) announce(h http.Header, v microversion.Version) {
+	if slices.Contains(n.Unannounced, v) {
+		return
+	}
 	h.Set(versionHeader, n.Name+" "+v.String())
 	h["Vary"] = []string{versionHeader}
 	if n.Legacy != "" {

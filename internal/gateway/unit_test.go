@@ -21,8 +21,9 @@ import (
 func TestNegotiate(t *testing.T) {
 	v := microversion.MustParse
 	nova := Negotiation{Name: "compute", Legacy: "X-OpenStack-Nova-API-Version", Min: v("2.1"), Known: v("2.104")}
-	cinder := Negotiation{Name: "volume", FirstWins: true, Min: v("3.0"), Known: v("3.71")}
+	cinder := Negotiation{Name: "volume", Loose: true, Min: v("3.0"), Known: v("3.71")}
 	const header, legacy = "OpenStack-API-Version: ", "X-OpenStack-Nova-API-Version: "
+	const noVersion = "400 The server could not comply with the request since it is either malformed or otherwise incorrect."
 	for _, c := range []struct {
 		service *Negotiation
 		ceiling string
@@ -53,7 +54,23 @@ func TestNegotiate(t *testing.T) {
 		{&cinder, "3.70", []string{header + "volume 3.60"}, "3.60"},
 		{&cinder, "3.70", []string{header + "compute 2.1, volume 3.60, volume 3.61"}, "3.60"},
 		{&cinder, "3.70", []string{header + "volume latest"}, "3.70"},
-		{&cinder, "3.70", []string{header + "compute 2.1"}, "400 API Version String compute 2.1 is of invalid format. Must be of format MajorNum.MinorNum."},
+		{&nova, "2.93", []string{header + "compute\t2.60"}, "2.60"},
+		{&nova, "2.93", []string{header + "compute"}, "2.1"},
+		{&nova, "2.93", []string{header + "compute=2.60"}, "2.1"},
+		{&nova, "2.93", []string{header + "latest"}, "2.1"},
+		{&nova, "2.93", []string{header + "compute 2.5 x"}, "400 API Version String 2.5 x is of invalid format. Must be of format MajorNum.MinorNum."},
+		{&nova, "2.93", []string{header + "compute LATEST"}, "400 API Version String LATEST is of invalid format. Must be of format MajorNum.MinorNum."},
+		{&nova, "2.93", []string{legacy}, "400 API Version String  is of invalid format. Must be of format MajorNum.MinorNum."},
+		{&nova, "2.93", []string{header + "compute 2.10000"}, "406 Version 2.10000 is not supported by the API. Minimum is 2.1 and maximum is 2.93."},
+		{&cinder, "3.70", []string{header + "volume\t3.60"}, "3.60"},
+		{&cinder, "3.70", []string{header + "volumev3 3.60"}, "3.60"},
+		{&cinder, "3.70", []string{header + "compute 2.1"}, noVersion},
+		{&cinder, "3.70", []string{header}, noVersion},
+		{&cinder, "3.70", []string{header + "Volume 3.60"}, noVersion},
+		{&cinder, "3.70", []string{header + "block-storage 3.60"}, noVersion},
+		{&cinder, "3.70", []string{header + "volume"}, noVersion},
+		{&cinder, "3.70", []string{header + "volume 3.60 x, volume 3.60"}, noVersion},
+		{&cinder, "3.70", []string{header + "volume Latest"}, "400 API Version String Latest is of invalid format. Must be of format MajorNum.MinorNum."},
 		{&cinder, "3.70", []string{header + "volume 3.71"}, "406 Version 3.71 is not supported by the API. Minimum is 3.0 and maximum is 3.70."},
 		{&cinder, "3.70", []string{"X-OpenStack-Volume-API-Version: 3.60"}, "3.0"},
 	} {
@@ -84,6 +101,16 @@ func TestAnnounce_NamesTheVersionAndWhatItVariesBy(t *testing.T) {
 		"Vary": {"OpenStack-API-Version", "X-OpenStack-Nova-API-Version"}}
 	if diff := gocmp.Diff(want, h); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestAnnounce_NothingOfTheServicesPast(t *testing.T) {
+	n := Negotiation{Name: "volume", Unannounced: []microversion.Version{{Major: 2}}}
+	for version, want := range map[string]string{"2.0": "", "3.0": "volume 3.0", "2.1": "volume 2.1"} {
+		h := http.Header{}
+		if n.announce(h, microversion.MustParse(version)); h.Get("OpenStack-API-Version") != want {
+			t.Errorf("%s: announced %q, want %q", version, h.Get("OpenStack-API-Version"), want)
+		}
 	}
 }
 

@@ -33,9 +33,9 @@ func MustParse(s string) Version {
 	return v
 }
 
-// number returns -1 for what is no plain decimal number.
+// number returns -1 for what is no plain decimal number, or none that fits an int.
 func number(s string) int {
-	if s == "" || len(s) > 4 || s[0] == '0' && len(s) > 1 || strings.Trim(s, "0123456789") != "" {
+	if s == "" || len(s) > 18 || s[0] == '0' && len(s) > 1 || strings.Trim(s, "0123456789") != "" {
 		return -1
 	}
 	n, _ := strconv.Atoi(s)

@@ -24,7 +24,7 @@ func Service(public func(*http.Request) string, ceiling func() microversion.Vers
 		return nil, err
 	}
 	versions := gateway.Negotiation{
-		Name: "volume", FirstWins: true,
+		Name: "volume", Loose: true, Unannounced: []microversion.Version{{Major: 1}, {Major: 2}},
 		Min: microversion.MustParse("3.0"), Known: pod.Known[pod.Volume],
 	}
 	return &gateway.Service{
