@@ -76,7 +76,7 @@ func (c *Call) build(ctx context.Context, p *pod.Pod, r Request) (*http.Request,
 	if !ok {
 		return nil, &pod.UnavailableError{Pod: p.Name(), Service: c.Service.Pod, Reason: "the Keystone catalog has no endpoint of it"}
 	}
-	u := base.String()
+	u := strings.TrimSuffix(base.String(), c.Service.Prefix) + c.Prefix
 	if c.projectInPath || c.Service.ProjectInPath && c.Caller.ProjectID != "" {
 		u += "/" + c.Caller.ProjectID
 	}

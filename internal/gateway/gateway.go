@@ -32,6 +32,7 @@ type Service struct {
 	Pod      pod.Service // which service of the pods stands behind it
 	Style    fault.Style
 	Prefix   string       // of versioned paths: "/v2.1"
+	Legacy   string       // prefix of the same calls as of before microversions, whose headers mean nothing there: "/v2"; or ""
 	Versions Negotiation  // microversion headers
 	Table    *Table       // every call of the API
 	Roots    http.Handler // answers everything outside Prefix, and the version document at Prefix, without a token
@@ -101,6 +102,7 @@ type Call struct {
 	Route   *Route
 	Params  Params
 	Version microversion.Version // in force for this request
+	Prefix  string               // Service.Prefix or Service.Legacy
 	Path    string               // escaped, below prefix and project: "/servers/1234/action"
 	Query   url.Values
 	Body    []byte
@@ -114,8 +116,7 @@ func (c *Call) Context() context.Context { return c.R.Context() }
 
 // ServeHTTP implements http.Handler.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	path := r.URL.EscapedPath()
-	if g.Service.isRoot(path) {
+	if g.Service.prefixOf(r.URL.EscapedPath()) == "" {
 		g.Service.Roots.ServeHTTP(w, r)
 		return
 	}
@@ -124,19 +125,24 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // serveAPI serves an authenticated call: match, look into it, execute its row of the table, and render what went wrong.
 func (g *Gateway) serveAPI(w http.ResponseWriter, r *http.Request) {
-	c := &Call{Gateway: g, W: w, R: r, Pods: g.Pods.Snapshot(), Caller: identity.FromContext(r.Context()),
-		Path: strings.TrimPrefix(r.URL.EscapedPath(), g.Service.Prefix)}
+	c := &Call{Gateway: g, W: w, R: r, Pods: g.Pods.Snapshot(), Caller: identity.FromContext(r.Context())}
+	c.Prefix = g.Service.prefixOf(r.URL.EscapedPath())
+	c.Path = strings.TrimPrefix(r.URL.EscapedPath(), c.Prefix)
 	if err := g.serve(c); err != nil {
 		c.fail(err)
 	}
 }
 
-// isRoot reports whether a path is for Roots: outside the versioned API, or, if that needs no token, its document.
-func (s *Service) isRoot(path string) bool {
-	if strings.TrimRight(path, "/") == s.Prefix {
-		return !s.TokenForRoot
+// prefixOf returns the prefix that a path begins with; "" if it is for Roots: outside the API, or, if that needs no token, the
+// version document.
+func (s *Service) prefixOf(path string) string {
+	for _, prefix := range []string{s.Prefix, s.Legacy} {
+		below, ok := strings.CutPrefix(path+"/", prefix+"/")
+		if ok && prefix != "" && (s.TokenForRoot || strings.Trim(below, "/") != "") {
+			return prefix
+		}
 	}
-	return !strings.HasPrefix(path, s.Prefix+"/")
+	return ""
 }
 
 func (g *Gateway) serve(c *Call) (err error) {
@@ -148,13 +154,9 @@ func (g *Gateway) serve(c *Call) (err error) {
 	if len(candidates) == 0 {
 		return errNoRoute
 	}
-	if c.Version, err = g.Service.Versions.negotiate(c.R.Header, c.Pods.Ceiling(g.Service.Pod)); err != nil {
-		if !c.Version.IsZero() { // one that is not served is announced nevertheless
-			g.Service.Versions.announce(c.W.Header(), c.Version)
-		}
+	if err := c.negotiate(); err != nil {
 		return err
 	}
-	g.Service.Versions.announce(c.W.Header(), c.Version)
 	if foreign != nil {
 		return foreign
 	}
@@ -168,6 +170,20 @@ func (g *Gateway) serve(c *Call) (err error) {
 	}
 	obs.SetRoute(c.Context(), c.Route.Path)
 	return c.execute()
+}
+
+// negotiate sets the version of the call and tells the client, also of one that is not served. Without microversions nothing is
+// said of them (nova/api/openstack/__init__.py, LegacyV2CompatibleWrapper).
+func (c *Call) negotiate() (err error) {
+	if c.Prefix != c.Service.Prefix {
+		c.Version = c.Service.Versions.Min
+		return nil
+	}
+	c.Version, err = c.Service.Versions.negotiate(c.R.Header, c.Pods.Ceiling(c.Service.Pod))
+	if !c.Version.IsZero() {
+		c.Service.Versions.announce(c.W.Header(), c.Version)
+	}
+	return err
 }
 
 // splitProject takes an optional leading project off the path. The error refuses another project than the token's. Whether

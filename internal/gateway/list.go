@@ -282,7 +282,7 @@ func (m *merger) nextLink() string {
 	query.Del("offset")
 	query.Set("marker", m.last.id)
 	query.Set(cursorParam, m.cursor().String())
-	path := m.Service.Prefix
+	path := m.Prefix
 	if m.projectInPath || m.Service.ProjectInPath && m.Caller.ProjectID != "" {
 		path += "/" + m.Caller.ProjectID
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/tricircle/tricircle/internal/fault"
 )
 
-const cinderMax = 70 // Zed
+const cinderMax = 70 // Zed; see SetRelease
 
 // volume is the Cinder of one pod.
 type volume struct {
@@ -154,7 +154,7 @@ func (v *volume) serve(w http.ResponseWriter, r *http.Request) {
 	if version == "" {
 		h["X-Compute-Request-Id"] = []string{c.requestID}
 		c.status = http.StatusMultipleChoices
-		cinderVersions(c, base)
+		cinderVersions(c, base, v.newest())
 		return
 	}
 	if !c.authenticate() {
@@ -177,9 +177,9 @@ func (v *volume) serve(w http.ResponseWriter, r *http.Request) {
 	if project != "" {
 		c.prefix, c.bookmark = c.prefix+"/"+project, c.bookmark+"/"+project
 	}
-	err := c.cinderVersion()
+	err := c.cinderVersion(v.newest())
 	if err == nil && isRoot {
-		cinderVersions(c, base)
+		cinderVersions(c, base, v.newest())
 		return
 	}
 	if err == nil && project != "" && project != c.tok.projectID() {
@@ -200,7 +200,7 @@ func (v *volume) serve(w http.ResponseWriter, r *http.Request) {
 
 // cinderVersion reads the microversion: the first element of OpenStack-API-Version that names the service counts
 // (cinder/api/openstack/wsgi.py, set_api_version_request).
-func (c *call) cinderVersion() error {
+func (c *call) cinderVersion(newest int) error {
 	asked := "3.0"
 	if header := strings.Join(c.r.Header.Values("OpenStack-API-Version"), ","); header != "" {
 		entry := first(strings.Split(header, ","), func(e string) bool { return strings.Contains(e, "volume") })
@@ -211,7 +211,7 @@ func (c *call) cinderVersion() error {
 		}
 		asked = words[1]
 	}
-	minor, err := parseMinor(asked, 3, 0, cinderMax)
+	minor, err := parseMinor(asked, 3, 0, newest)
 	if err != nil && fault.From(err).Status == http.StatusBadRequest {
 		return err
 	}
@@ -225,7 +225,7 @@ func (c *call) cinderVersion() error {
 	return err
 }
 
-func cinderVersions(c *call, base string) {
+func cinderVersions(c *call, base string, newest int) {
 	h := c.w.Header()
 	h["Openstack-Api-Version"] = []string{"volume 3.0"}
 	h["Vary"] = []string{"OpenStack-API-Version"}
@@ -235,7 +235,7 @@ func cinderVersions(c *call, base string) {
 	d.obj()
 	d.str("id", "v3.0")
 	d.str("status", "CURRENT")
-	d.str("version", "3."+strconv.Itoa(cinderMax))
+	d.str("version", "3."+strconv.Itoa(newest))
 	d.str("min_version", "3.0")
 	d.str("updated", "2022-08-31T00:00:00Z")
 	d.arr("links")

@@ -14,6 +14,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -66,7 +67,20 @@ type Pod struct {
 	listeners []*listener
 	faults    faults
 	journal   journal
+	release   atomic.Pointer[release]
 }
+
+// release is what a pod's services speak at most, as minor numbers.
+type release struct{ compute, volume int }
+
+// SetRelease makes the pod one of another release, as far as it can be told by the highest microversions of Nova (2.x) and
+// Cinder (3.x). It cannot be newer than Zed.
+func (p *Pod) SetRelease(compute, volume int) {
+	p.release.Store(&release{min(compute, novaMax), min(volume, cinderMax)})
+}
+
+func (n *compute) newest() int { return n.pod.release.Load().compute }
+func (v *volume) newest() int  { return v.pod.release.Load().volume }
 
 // Start makes the cloud and serves it until Close.
 func Start(o Options) (*Cloud, error) {
@@ -139,6 +153,7 @@ func newPod(c *Cloud, number int) *Pod {
 		Region: "pod" + strconv.Itoa(number), Zone: "az" + strconv.Itoa(number),
 		cloud: c, number: number,
 	}
+	p.SetRelease(novaMax, cinderMax)
 	p.network = newNetwork(p)
 	p.volume = newVolume(p)
 	p.compute = newCompute(p)

@@ -12,7 +12,7 @@ import (
 
 const (
 	novaMin = 1
-	novaMax = 93 // Zed
+	novaMax = 93 // Zed; see SetRelease
 )
 
 // compute is the Nova of one pod.
@@ -99,7 +99,7 @@ func (n *compute) serve(w http.ResponseWriter, r *http.Request) {
 	base := "http://" + r.Host
 	version, rest, more := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if rest == "" && (version == "" || version == "v2.1" || version == "v2") && r.Method == http.MethodGet {
-		novaVersions(c, base, version)
+		novaVersions(c, base, version, n.newest())
 		return
 	}
 	w.Header()["X-Openstack-Request-Id"] = []string{c.requestID}
@@ -109,15 +109,18 @@ func (n *compute) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	project, path := cutProject(rest)
 	rt := novaRoutes.find(r.Method, path, &c.arg)
-	if version != "v2.1" || !more || rt == nil {
+	if version != "v2.1" && version != "v2" || !more || rt == nil {
 		fault.NoRoute(w, r)
 		return
 	}
-	c.prefix, c.bookmark = base+"/v2.1", base
+	c.prefix, c.bookmark = base+"/"+version, base
 	if project != "" {
 		c.prefix, c.bookmark = c.prefix+"/"+project, c.bookmark+"/"+project
 	}
-	err := c.novaVersion()
+	var err error
+	if c.minor = novaMin; version == "v2.1" { // below /v2 the headers mean nothing
+		err = c.novaVersion(n.newest())
+	}
 	if err == nil && project != "" && project != c.tok.projectID() {
 		err = fault.BadRequest("Malformed request URL: URL's project_id '%s' doesn't match Context's project_id '%s'",
 			project, c.tok.projectID())
@@ -149,7 +152,7 @@ func (p *Pod) locked(c *call, serve func() error) error {
 
 // novaVersion reads the microversion and sets the headers of the answer. The last "compute" in OpenStack-API-Version
 // wins over the older header (microversion_parse.get_version).
-func (c *call) novaVersion() error {
+func (c *call) novaVersion(newest int) error {
 	asked := "2.1"
 	if v := c.r.Header.Get("X-OpenStack-Nova-API-Version"); v != "" {
 		asked = strings.TrimSpace(v[strings.LastIndex(v, ",")+1:])
@@ -161,7 +164,7 @@ func (c *call) novaVersion() error {
 			break
 		}
 	}
-	minor, err := parseMinor(asked, 2, novaMin, novaMax)
+	minor, err := parseMinor(asked, 2, novaMin, newest)
 	if err != nil && fault.From(err).Status == http.StatusBadRequest {
 		return err
 	}
@@ -176,18 +179,18 @@ func (c *call) novaVersion() error {
 	return err
 }
 
-func novaVersions(c *call, base, version string) {
+func novaVersions(c *call, base, version string, newest int) {
 	d := c.body
 	d.obj()
 	switch version {
 	case "":
 		d.arr("versions")
-		novaVersionEntry(d, base, "v2", false)
-		novaVersionEntry(d, base, "v2.1", false)
+		novaVersionEntry(d, base, "v2", false, newest)
+		novaVersionEntry(d, base, "v2.1", false, newest)
 		d.endArr()
 	default:
 		d.key("version")
-		novaVersionEntry(d, base, version, true)
+		novaVersionEntry(d, base, version, true, newest)
 		h := c.w.Header()
 		h["X-Openstack-Request-Id"] = []string{c.requestID}
 		h["X-Compute-Request-Id"] = []string{c.requestID}
@@ -201,7 +204,7 @@ func novaVersions(c *call, base, version string) {
 	c.send()
 }
 
-func novaVersionEntry(d *doc, base, version string, described bool) {
+func novaVersionEntry(d *doc, base, version string, described bool, newest int) {
 	d.obj()
 	if version == "v2" {
 		d.str("id", "v2.0")
@@ -212,7 +215,7 @@ func novaVersionEntry(d *doc, base, version string, described bool) {
 	} else {
 		d.str("id", "v2.1")
 		d.str("status", "CURRENT")
-		d.str("version", "2."+strconv.Itoa(novaMax))
+		d.str("version", "2."+strconv.Itoa(newest))
 		d.str("min_version", "2."+strconv.Itoa(novaMin))
 		d.str("updated", "2013-07-23T11:33:21Z")
 	}

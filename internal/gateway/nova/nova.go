@@ -28,7 +28,7 @@ func Service(public func(*http.Request) string, ceiling func() microversion.Vers
 		Min: microversion.MustParse("2.1"), Known: pod.Known[pod.Compute],
 	}
 	return &gateway.Service{
-		Pod: pod.Compute, Style: fault.Nova, Prefix: "/v2.1", Versions: versions, Table: table,
+		Pod: pod.Compute, Style: fault.Nova, Prefix: "/v2.1", Legacy: "/v2", Versions: versions, Table: table,
 		Roots: &roots{public: public, advertised: func() microversion.Range { return versions.Advertised(ceiling()) }},
 		Special: map[string]func(*gateway.Call) error{
 			"anyPod":   (*gateway.Call).AnyPod,

@@ -29,11 +29,11 @@ func ref(t store.ResourceType, path ...string) gateway.Ref { return gateway.Ref{
 
 func v(minor int) microversion.Version { return microversion.Version{Major: 2, Minor: minor} }
 
-// Roots are the paths outside /v2.1, and that prefix itself, all without a token. Here paths are absolute.
+// Roots are the paths outside /v2.1, and that prefix itself, without a token but for the calls below /v2. Here paths are absolute.
 var Roots = []gateway.Route{
 	{Method: "GET", Path: "/", Class: static, Note: "v2.0 comes first; any other unversioned path: 300 with choices"},
 	{Method: "GET", Path: "/v2.1", Class: static, Note: "as /v2.1/, without a redirect"},
-	{Method: "*", Path: "/v2/{rest...}", Class: static, Note: "the version document at /v2/; 404 below"},
+	{Method: "*", Path: "/v2/{rest...}", Class: static, Note: "the version document at /v2/; below, Routes as of 2.1, without microversions"},
 }
 
 // Routes is every call below /v2.1[/{project_id}].

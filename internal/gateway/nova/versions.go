@@ -48,8 +48,6 @@ func (v *roots) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		v.write(w, http.StatusOK, map[string]any{"version": v.current(base, true)})
 	case path == "/v2":
 		v.write(w, http.StatusOK, map[string]any{"version": v.legacy(base, true)})
-	case strings.HasPrefix(path, "/v2/"):
-		fault.NoRoute(w, r)
 	default:
 		v.write(w, http.StatusMultipleChoices, map[string]any{"choices": v.choices(base, r.URL.EscapedPath())})
 	}
