@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -112,7 +113,7 @@ func (m *merger) seekCursor(cur *cursor) {
 // their own, which the routing table knows for the default order, or must be read from the start up to the place.
 func (m *merger) seekMarker() error {
 	owner, mark, err := m.resolveMarker()
-	if err != nil {
+	if err != nil || m.q.Limit == 0 { // no row needs a place
 		return err
 	}
 	for _, s := range m.streams {
@@ -126,7 +127,7 @@ func (m *merger) seekMarker() error {
 			continue
 		}
 		s.after = mark
-		if !m.q.Default || mark.created.IsZero() {
+		if !m.q.ByCreation || mark.created.IsZero() {
 			continue
 		}
 		id, ok, err := m.Routing.Before(m.ctx, m.seekPoint(s.pod, mark))
@@ -145,14 +146,20 @@ func (s *stream) begin(id string, place *row) {
 	s.marker, s.origin, s.place = id, id, place
 }
 
-// seekPoint is the place of a marker in a pod, in the default order: newest first, then by id.
+// seekPoint is the place of a marker in a pod, by creation and then by id. The table may say up to a second less than the pod:
+// services show a fraction in the answer to a create, and lists truncate or round it. Oldest first, that much is kept away from
+// the place, lest the marker stand behind it and rows be lost.
 func (m *merger) seekPoint(p *pod.Pod, mark *row) store.SeekPoint {
 	project := mark.project
 	if m.q.Params.Has("all_tenants") {
 		project = ""
 	}
-	return store.SeekPoint{Type: m.col.Type, PodNum: p.Num, ProjectID: project, CreatedAt: mark.created, TopID: mark.id,
-		Descending: true, IDsAscend: !m.q.Keys[len(m.q.Keys)-1].Desc}
+	at, descending := mark.created, m.q.Keys[0].Desc
+	if !descending {
+		at = at.Truncate(time.Second).Add(-time.Second - time.Microsecond)
+	}
+	return store.SeekPoint{Type: m.col.Type, PodNum: p.Num, ProjectID: project, CreatedAt: at, TopID: mark.id,
+		Descending: descending, IDsAscend: !m.q.Keys[len(m.q.Keys)-1].Desc}
 }
 
 // deletedMarker is the place of something that is gone, if the routing table remembers when it was made: that is enough in the
@@ -162,7 +169,7 @@ func (m *merger) deletedMarker(owner *pod.Pod) (*pod.Pod, *row, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if !m.col.DeletedMarker || !m.q.Default || created.IsZero() {
+	if !m.col.DeletedMarker || !m.q.ByCreation || created.IsZero() {
 		return nil, nil, m.col.UnknownMarker(m.q.Marker)
 	}
 	mark := &row{id: m.q.Marker, project: m.Caller.ProjectID, created: created}

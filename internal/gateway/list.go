@@ -38,16 +38,26 @@ type Collection struct {
 
 // ListQuery is what a client asks of a collection.
 type ListQuery struct {
-	Params    url.Values                                    // for every pod: filters and sorting, without paging
-	ForPod    func(p *pod.Pod, params url.Values) (ok bool) // adapts Params to one pod, or leaves the pod out; may be nil
-	Keys      []SortKey                                     // the whole order, tie-breakers included
-	Default   bool                                          // the order is the default one, by creation
+	Params url.Values                                    // for every pod: filters and sorting, without paging
+	ForPod func(p *pod.Pod, params url.Values) (ok bool) // adapts Params to one pod, or leaves the pod out; may be nil
+	Keys   []SortKey                                     // the whole order, tie-breakers included
+	// ByCreation: the keys are the creation time and the id and nothing else, so that the routing table knows places in the list.
+	ByCreation bool
+	// Beside are what rows must be next to, such as the volume whose snapshots are asked for. If the routing table knows where one
+	// is, no other pod is asked.
+	Beside    []Resource
 	Limit     int
 	Marker    string
 	Offset    int
 	WithCount bool
 	// Exists: clients may use the list to learn whether something exists, so a missing pod must not look like a no.
 	Exists bool
+}
+
+// Resource names something in a pod.
+type Resource struct {
+	Type store.ResourceType
+	ID   string
 }
 
 // missingHeader names the pods whose rows are not in a merged list.
@@ -67,19 +77,17 @@ func (c *Call) Merge(col *Collection) error {
 	defer cancel()
 	m := &merger{Call: c, ctx: ctx, col: col, q: q, seen: map[string]bool{q.Marker: true}}
 	defer m.close()
-	if q.Limit > 0 {
-		if err := m.start(cur); err != nil {
-			return err
+	if err := m.start(cur); err != nil {
+		return err
+	}
+	if err := m.run(); err != nil {
+		return err
+	}
+	if err := m.verdict(); err != nil {
+		if r, ok := errors.AsType[*relayed](err); ok {
+			return c.Reply(r.pod, r.answer)
 		}
-		if err := m.run(); err != nil {
-			return err
-		}
-		if err := m.verdict(); err != nil {
-			if r, ok := errors.AsType[*relayed](err); ok {
-				return c.Reply(r.pod, r.answer)
-			}
-			return err
-		}
+		return err
 	}
 	return m.reply()
 }
@@ -97,12 +105,14 @@ type merger struct {
 	seen    map[string]bool // ids on the page, and the marker: a server that moves may be in two pods
 }
 
-// start sends the first wave: every pod is asked in parallel for about its share of the page.
+// start sends the first wave: every pod is asked in parallel for about its share of the page. At limit 0 that is no row, but the
+// pods refuse what is wrong with the filters, and count.
 func (m *merger) start(cur *cursor) error {
-	for _, p := range m.Pods.Serving() {
-		if _, ok := p.Endpoint(m.Service.Pod); !ok {
-			continue
-		}
+	pods, err := m.pods()
+	if err != nil {
+		return err
+	}
+	for _, p := range pods {
 		params := cloneValues(m.q.Params)
 		if m.q.ForPod != nil && !m.q.ForPod(p, params) {
 			continue
@@ -133,6 +143,28 @@ func (m *merger) start(cur *cursor) error {
 		<-done
 	}
 	return nil
+}
+
+// pods returns those that can have rows: all, or the one that has what the rows must be next to.
+func (m *merger) pods() (pods []*pod.Pod, err error) {
+	var homes []*pod.Pod
+	for _, r := range m.q.Beside {
+		home, err := m.Routing.Known(m.ctx, r.Type, r.ID)
+		if err != nil {
+			return nil, err
+		}
+		if home != nil {
+			homes = append(homes, home)
+		}
+	}
+	for _, p := range m.Pods.Serving() {
+		_, has := p.Endpoint(m.Service.Pod)
+		elsewhere := slices.ContainsFunc(homes, func(home *pod.Pod) bool { return home.Num != p.Num })
+		if has && !elsewhere {
+			pods = append(pods, p)
+		}
+	}
+	return pods, nil
 }
 
 // run takes the smallest head until the page is full. Within a pod the pod's own order is never changed.

@@ -115,7 +115,9 @@ func (p *novaPod) list(req *http.Request) (*http.Response, error) {
 		limit = min(limit, n)
 	}
 	links := ""
-	if len(rows) >= limit {
+	if limit == 0 {
+		rows = nil
+	} else if len(rows) >= limit {
 		rows = rows[:limit]
 		links = fmt.Sprintf(`, "servers_links": [{"rel": "next", "href": "http://%s.compute/v2.1/servers?marker=%s"}]`, p.Region, rows[limit-1].id)
 	}
@@ -131,21 +133,30 @@ func order(keys, dirs []string, postgres bool) func(a, b server) int {
 	if len(keys) == 0 {
 		keys = []string{"created_at"}
 	}
-	return func(a, b server) int { return cmp.Or(byKeys(keys, dirs, postgres)(a, b), cmp.Compare(a.id, b.id)) }
+	keys, dirs = complete(keys, dirs)
+	return byKeys(keys, dirs, postgres)
 }
 
-// byKeys gives keys without a direction the first one, descending if there is none (nova/db/utils.py, process_sort_params).
-func byKeys(keys, dirs []string, postgres bool) func(a, b server) int {
-	filler := "desc"
-	if len(dirs) > 0 {
-		filler = dirs[0]
+// complete puts uuid behind the keys, and its direction behind those that there are; the rest get the first direction, descending if
+// there is none (nova/compute/instance_list.py, InstanceSortContext; nova/db/utils.py, process_sort_params).
+func complete(keys, dirs []string) (allKeys, allDirs []string) {
+	keys, dirs = slices.Clone(keys), slices.Clone(dirs)
+	if len(dirs) == 0 {
+		dirs = []string{"desc"}
 	}
+	if !slices.Contains(keys, "uuid") {
+		keys, dirs = append(keys, "uuid"), append(dirs, "asc")
+	}
+	for len(dirs) < len(keys) {
+		dirs = append(dirs, dirs[0])
+	}
+	return keys, dirs
+}
+
+func byKeys(keys, dirs []string, postgres bool) func(a, b server) int {
 	return func(a, b server) int {
 		for i, key := range keys {
-			dir := filler
-			if i < len(dirs) {
-				dir = dirs[i]
-			}
+			dir := dirs[i]
 			c := compare(key, a, b, postgres)
 			if dir == "desc" {
 				c = -c

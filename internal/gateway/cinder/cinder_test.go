@@ -136,16 +136,16 @@ func TestParseList_Reads(t *testing.T) {
 
 func TestParseSort_Orders(t *testing.T) {
 	for _, c := range []struct {
-		query     string
-		keys      sortable
-		order     string
-		isDefault bool
+		query      string
+		keys       sortable
+		order      string
+		byCreation bool
 	}{
 		{"", volumeKeys, "created_at desc, id desc", true},
 		{"sort_key=created_at", volumeKeys, "created_at desc, id desc", true},
 		{"sort=created_at", volumeKeys, "created_at desc, id desc", true},
-		{"sort=created_at:asc", volumeKeys, "created_at asc, id asc", false},
-		{"sort_dir=asc", volumeKeys, "created_at asc, id asc", false},
+		{"sort=created_at:asc", volumeKeys, "created_at asc, id asc", true},
+		{"sort_dir=asc", volumeKeys, "created_at asc, id asc", true},
 		{"sort=name:asc, size:desc", volumeKeys, "name asc, size desc, created_at asc, id asc", false},
 		{"sort=id", volumeKeys, "id desc, created_at desc", false},
 		{"sort_key=display_name&sort_dir=asc", volumeKeys, "name asc, created_at asc, id asc", false},
@@ -168,8 +168,8 @@ func TestParseSort_Orders(t *testing.T) {
 			}
 			order = append(order, name+dir)
 		}
-		if got := strings.Join(order, ", "); got != c.order || q.Default != c.isDefault {
-			t.Errorf("%s: got %s (default: %t), want %s", c.query, got, q.Default, c.order)
+		if got := strings.Join(order, ", "); got != c.order || q.ByCreation != c.byCreation {
+			t.Errorf("%s: got %s (by creation: %t), want %s", c.query, got, q.ByCreation, c.order)
 		}
 	}
 }

@@ -120,7 +120,7 @@ func parseSort(query url.Values, q *gateway.ListQuery, keys sortable) error {
 	if err != nil {
 		return err
 	}
-	q.Default = len(names) == 0 || names[0] == "created_at" && len(names) == 1 && dirs[0] == "desc"
+	q.ByCreation = len(names) == 0 || names[0] == "created_at" && len(names) == 1
 	if len(names) == 0 {
 		names, dirs = []string{"created_at"}, []string{"desc"}
 	}

@@ -30,6 +30,10 @@ func servers(members []string) *gateway.Collection {
 	}
 }
 
+// strictFrom is the microversion from which unknown parameters are refused, among them uuid. Before, it is a filter of administrators,
+// and dropped of others.
+var strictFrom = microversion.MustParse("2.75")
+
 // sortColumns are the sort keys that a row shows, with the member that holds each (nova/api/openstack/compute/schemas/servers.py,
 // VALID_SORT_KEYS; docs/api/merge.md section 4). Keys with no path are accepted, and pods then come one after another.
 var sortColumns = map[string]gateway.SortKey{
@@ -83,6 +87,9 @@ func parseList(c *gateway.Call) (*gateway.ListQuery, error) {
 		}
 		q.Exists = q.Exists || slices.Contains(existenceFilters, k)
 	}
+	if id := c.Query.Get("uuid"); id != "" && c.Caller.IsAdmin() && c.Version.Less(strictFrom) {
+		q.Beside = []gateway.Resource{{Type: store.Server, ID: id}}
+	}
 	if limits := c.Query["limit"]; len(limits) > 0 {
 		text := limits[len(limits)-1]
 		if text == "" {
@@ -98,42 +105,75 @@ func parseList(c *gateway.Call) (*gateway.ListQuery, error) {
 	return q, parseSort(c, q)
 }
 
-// parseSort builds the order: the keys asked for, each with its direction, then uuid, then created_at
-// (nova/compute/instance_list.py and nova/db/main/api.py, process_sort_params).
+// ignoredSortKeys are accepted below 2.75 and dropped with their direction; from then on they are 400 in the pod's words
+// (nova/api/openstack/compute/schemas/servers.py, SERVER_LIST_IGNORE_SORT_KEY). "locked" is one of them below 2.73.
+var ignoredSortKeys = []string{"architecture", "cell_name", "cleaned", "default_ephemeral_device", "default_swap_device", "deleted",
+	"deleted_at", "disable_terminate", "ephemeral_gb", "ephemeral_key_uuid", "id", "key_data", "launched_on", "memory_mb", "os_type",
+	"reservation_id", "root_gb", "shutdown_terminate", "user_data", "vcpus", "vm_mode"}
+
+var sortByLockedFrom = microversion.MustParse("2.73")
+
+// parseSort builds the order as Nova does: the keys asked for and uuid behind them. Nova appends the direction "asc" for uuid to
+// the directions that were given, be they fewer than the keys: then it is the first key without one that gets it, and all others
+// get the first direction (nova/compute/instance_list.py, InstanceSortContext; nova/db/utils.py, process_sort_params).
 func parseSort(c *gateway.Call, q *gateway.ListQuery) error {
-	keys, dirs := c.Query["sort_key"], c.Query["sort_dir"]
-	if len(dirs) > len(keys) {
+	names, dirs, err := sortParams(c)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 { // behind created_at is the number of the row, which no answer shows
+		q.Keys = []gateway.SortKey{{Path: []string{"created"}, Kind: gateway.Time, Desc: true}, {Desc: true}}
+		return nil
+	}
+	q.ByCreation = names[0] == "created_at" && len(names) == 1
+	if !slices.Contains(names, "uuid") {
+		names, dirs = append(names, "uuid"), append(dirs, "asc")
+	}
+	if len(dirs) > len(names) {
 		return fault.BadRequest("Invalid input received: Sort direction size exceeds sort key size")
 	}
-	filler := len(dirs) == 0 || dirs[0] == "desc" // for keys without a direction of their own
-	var names []string
-	for i, name := range keys {
-		column, ok := sortColumns[name]
-		if !ok {
-			continue // one that Nova ignores, or refuses in its own words
-		}
-		if slices.Contains(adminSortKeys, name) && !c.Caller.IsAdmin() {
-			return fault.Forbidden("Only administrators can sort servers by %s", name)
-		}
-		column.Desc = filler
+	filler := "desc"
+	if len(dirs) > 0 {
+		filler = dirs[0]
+	}
+	for i, name := range names {
+		key, dir := sortColumns[name], filler // an unknown key is refused by the pods
 		if i < len(dirs) {
-			if dirs[i] != "asc" && dirs[i] != "desc" {
-				return fault.BadRequest("Invalid input received: Unknown sort direction, must be 'desc' or 'asc'")
-			}
-			column.Desc = dirs[i] == "desc"
+			dir = dirs[i]
 		}
-		q.Keys = append(q.Keys, column)
-		names = append(names, name)
-	}
-	if len(names) == 0 {
-		names = []string{"created_at"}
-		q.Keys = []gateway.SortKey{{Path: []string{"created"}, Kind: gateway.Time, Desc: true}}
-	}
-	q.Default = slices.Equal(names, []string{"created_at"}) && q.Keys[0].Desc
-	if !slices.Contains(names, "uuid") {
-		q.Keys = append(q.Keys, gateway.SortKey{Path: []string{"id"}})
+		if dir != "asc" && dir != "desc" {
+			return fault.BadRequest("Invalid input received: Unknown sort direction, must be 'desc' or 'asc'")
+		}
+		key.Desc = dir == "desc"
+		q.Keys = append(q.Keys, key)
 	}
 	return nil
+}
+
+// sortParams are sort_key and sort_dir without what is ignored (nova/api/openstack/common.py, get_sort_params;
+// servers.py, remove_invalid_sort_keys).
+func sortParams(c *gateway.Call) (names, dirs []string, err error) {
+	dirs = slices.Clone(c.Query["sort_dir"])
+	if len(dirs) == 0 {
+		dirs = []string{"desc"}
+	}
+	keys := c.Query["sort_key"]
+	if len(keys) == 0 {
+		keys = []string{"created_at"}
+	}
+	for _, name := range keys {
+		switch at := len(names); {
+		case slices.Contains(ignoredSortKeys, name), name == "locked" && c.Version.Less(sortByLockedFrom):
+			if at < len(dirs) {
+				dirs = slices.Delete(dirs, at, at+1)
+			}
+		case slices.Contains(adminSortKeys, name) && !c.Caller.IsAdmin():
+			return nil, nil, fault.Forbidden("Only administrators can sort servers by %s", name)
+		default:
+			names = append(names, name)
+		}
+	}
+	return names, dirs, nil
 }
 
 // zoneFilterForAll is the microversion from which users other than administrators may filter by zone; before, Nova drops it.

@@ -119,18 +119,27 @@ func TestParseList_Reads(t *testing.T) {
 
 func TestParseSort_Orders(t *testing.T) {
 	for query, want := range map[string]struct {
-		order     string
-		isDefault bool
+		order      string
+		byCreation bool
 	}{
 		"":                                   {"created desc, id asc", true},
 		"sort_key=created_at":                {"created desc, id asc", true},
-		"sort_key=created_at&sort_dir=asc":   {"created asc, id asc", false},
+		"sort_key=created_at&sort_dir=asc":   {"created asc, id asc", true},
+		"sort_dir=asc":                       {"created asc, id asc", true},
 		"sort_key=uuid":                      {"id desc", false},
 		"sort_key=display_name&sort_dir=asc": {"name asc, id asc", false},
 		"sort_key=display_name&sort_key=vm_state&sort_key=uuid&sort_dir=asc&sort_dir=desc": {"name asc, OS-EXT-STS:vm_state desc, id asc", false},
-		"sort_key=launch_index&sort_dir=asc":                                               {"hidden asc, id asc", false},
-		"sort_key=image_ref":                                                               {"image.id desc, id asc", false},
-		"sort_key=id":                                                                      {"created desc, id asc", true}, // one that Nova ignores
+		// As seen of Nova 26: of too few directions the one of uuid falls to the first key that has none.
+		"sort_key=power_state&sort_key=display_name":                                 {"OS-EXT-STS:power_state desc, name asc, id desc", false},
+		"sort_key=power_state&sort_key=display_name&sort_key=key_name&sort_dir=desc": {"OS-EXT-STS:power_state desc, name asc, key_name desc, id desc", false},
+		"sort_key=power_state&sort_key=uuid&sort_key=key_name&sort_dir=asc":          {"OS-EXT-STS:power_state asc, id asc, key_name asc", false},
+		"sort_key=launch_index&sort_dir=asc":                                         {"hidden asc, id asc", false},
+		"sort_key=image_ref":                                                         {"image.id desc, id asc", false},
+		"sort_key=id":                                                                {"created desc, hidden desc", false}, // one that Nova ignores
+		"sort_key=id&sort_key=uuid&sort_dir=asc":                                     {"id desc", false},
+		"sort_key=vcpus&sort_key=uuid&sort_dir=desc&sort_dir=asc":                    {"id asc", false},
+		"sort_key=locked&sort_key=uuid":                                              {"id desc", false},
+		"sort_key=no-such-key":                                                       {"hidden desc, id asc", false}, // pods refuse it
 	} {
 		q := &gateway.ListQuery{}
 		if err := parseSort(call(query), q); err != nil {
@@ -144,8 +153,8 @@ func TestParseSort_Orders(t *testing.T) {
 			}
 			order = append(order, cmp.Or(strings.Join(k.Path, "."), "hidden")+dir)
 		}
-		if got := strings.Join(order, ", "); got != want.order || q.Default != want.isDefault {
-			t.Errorf("%s: got %s (default: %t), want %s", query, got, q.Default, want.order)
+		if got := strings.Join(order, ", "); got != want.order || q.ByCreation != want.byCreation {
+			t.Errorf("%s: got %s (by creation: %t), want %s", query, got, q.ByCreation, want.order)
 		}
 	}
 }
