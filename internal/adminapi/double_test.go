@@ -48,6 +48,7 @@ func newOpenStack(t *testing.T, region, zone string) *openstack {
 
 func (o *openstack) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
+	w.Header().Set("X-Openstack-Request-Id", "req-"+o.region)
 	switch {
 	case o.down.Load():
 		w.WriteHeader(http.StatusServiceUnavailable)

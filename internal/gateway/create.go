@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/tricircle/tricircle/internal/fault"
+	"github.com/tricircle/tricircle/internal/jsonx"
 	"github.com/tricircle/tricircle/internal/pod"
+	"github.com/tricircle/tricircle/internal/routing"
 	"github.com/tricircle/tricircle/internal/store"
 )
 
@@ -119,6 +121,9 @@ func (c *Call) Create(pods []*pod.Pod, cr Creation) (*pod.Pod, *Answer, error) {
 		leave := c.creates.enter(p, c.Caller.ProjectID, cr.Name)
 		start := c.Now()
 		a, err := cr.Send(ctx, p)
+		if err == nil && a.OK() && !shows(a.Body) {
+			err = c.rubbish(p, http.MethodPost, nil, "answered success without telling what it created")
+		}
 		if err == nil && cr.Born != nil {
 			cr.Born(ctx, p, a)
 		} else if err == nil {
@@ -138,6 +143,15 @@ func (c *Call) Create(pods []*pod.Pod, cr Creation) (*pod.Pod, *Answer, error) {
 		failure = err
 	}
 	return nil, nil, failure
+}
+
+// shows reports whether the answer to a creation tells what was created: the resource, or a reservation of several servers.
+func shows(body []byte) bool {
+	if _, ok := routing.Shown(body, 0, ""); ok {
+		return true
+	}
+	_, ok := jsonx.String(body, "reservation_id")
+	return ok
 }
 
 // Earliest is the time on a pod's clock before which nothing was made by a request that was sent since ago. The Date of an answer
@@ -182,8 +196,12 @@ func (c *Call) adopt(ctx context.Context, p *pod.Pod, cr Creation, start time.Ti
 }
 
 func unconfirmed(p *pod.Pod, name string, lost error) error {
-	return fault.Unavailable(lost, "Pod %s did not confirm the creation of %q, and shows nothing new of that name. "+
+	f := fault.Unavailable(lost, "Pod %s did not confirm the creation of %q, and shows nothing new of that name. "+
 		"It may still appear: look before trying again.", p.Name(), name)
+	if e, ok := errors.AsType[*pod.UnavailableError](lost); ok && e.RetryAfter > 0 {
+		f.RetryAfter = e.RetryAfter
+	}
+	return f
 }
 
 // inflight counts the creates that are under way in this process.

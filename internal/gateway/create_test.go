@@ -107,7 +107,10 @@ func TestCreate_ConnectionRefused_TriesTheNextPod(t *testing.T) {
 }
 
 func TestCreate_LostReply_IsAdoptedAndNeverSentAgain(t *testing.T) {
-	for name, after := range map[string]podtest.Handler{"reset": podtest.Reset, "503": podtest.Status(503), "hang": podtest.Hang, "half": podtest.Half(`{"ser`)} {
+	for name, after := range map[string]podtest.Handler{"reset": podtest.Reset, "503": podtest.Status(503), "hang": podtest.Hang, "half": podtest.Half(`{"ser`),
+		"half JSON": podtest.JSON(202, `{"server": {"id"`), "other JSON": podtest.JSON(202, `{"unexpected": 1}`), "a page": podtest.Text(200, "text/html", "<html>"),
+		"a redirect": podtest.Status(302), "too much": podtest.Stream(202, "application/json", func(*http.Request) io.Reader { return io.LimitReader(endless{}, 1<<30) }),
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := fleetOf(t, nil, nil, nil)

@@ -21,11 +21,13 @@ import (
 // maxAnswer bounds an answer that is held in memory. The largest that a pod gives by id is a console log.
 const maxAnswer = 16 << 20
 
-// notForwarded are headers of one hop, or that each side makes for itself (RFC 9110 section 7.6.1).
+// notForwarded are headers of one hop, or that each side makes for itself (RFC 9110 section 7.6.1), and those by which net/http
+// would take any request for one that may be sent twice.
 var notForwarded = []string{
 	"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer",
 	"Transfer-Encoding", "Upgrade", "Content-Length", "Host", "Accept-Encoding", "Expect", "Cookie",
 	"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix", "X-Real-Ip",
+	"Idempotency-Key", "X-Idempotency-Key",
 }
 
 // notReturned are headers of a pod's answer that the top answers for itself, spelled as net/http does.
@@ -62,7 +64,7 @@ func (c *Call) Send(ctx context.Context, p *pod.Pod, r Request) (*http.Response,
 	}
 	res, err := p.Do(c.Service.Pod, req)
 	if err != nil {
-		return nil, err
+		return nil, r.doubt(err)
 	}
 	if err := c.suspect(p, res); err != nil {
 		_ = res.Body.Close()
@@ -103,19 +105,33 @@ func (c *Call) build(ctx context.Context, p *pod.Pod, r Request) (*http.Request,
 	return req, nil
 }
 
-// suspect looks at answers that no service gives: a redirect, and a 401 for a token that the top has found valid. When
-// Keystone still likes the token the pod is at fault, and users must not be logged out for it.
-func (c *Call) suspect(p *pod.Pod, res *http.Response) error {
-	switch {
-	case res.StatusCode == http.StatusUnauthorized:
-		if err := c.revalidate(); err != nil {
-			return err
-		}
-		return &pod.UnavailableError{Pod: p.Name(), Service: c.Service.Pod, Reason: "refuses a token that Keystone accepts"}
-	case res.StatusCode >= 300 && res.StatusCode < 400 && res.StatusCode != http.StatusNotModified:
-		return badGateway(p, fmt.Errorf("redirect to %s", res.Header.Get("Location")), "answered with a redirect, which no OpenStack service does")
+// unknown is what is said of a request whose answer is not to be had, if it was one that changes something.
+const unknown = "; the request may have been carried out, so look before trying again"
+
+// changes reports whether a request of that method must not be sent twice.
+func changes(method string) bool { return method != http.MethodGet && method != http.MethodHead }
+
+// doubt adds to the error of a call that it may have had an effect, where that is so.
+func (r Request) doubt(err error) error {
+	e, ok := errors.AsType[*pod.UnavailableError](err)
+	if !ok || !e.Sent || !changes(r.Method) {
+		return err
 	}
-	return nil
+	said := *e
+	said.Reason += unknown
+	return &said
+}
+
+// suspect looks at a 401 for a token that the top has found valid. When Keystone still likes the token the pod is at fault, and
+// users must not be logged out for it.
+func (c *Call) suspect(p *pod.Pod, res *http.Response) error {
+	if res.StatusCode != http.StatusUnauthorized {
+		return nil
+	}
+	if err := c.revalidate(); err != nil {
+		return err
+	}
+	return &pod.UnavailableError{Pod: p.Name(), Service: c.Service.Pod, Reason: "refuses a token that Keystone accepts"}
 }
 
 // revalidate asks Keystone again about a token that a pod has refused; nil means that it is valid.
@@ -138,6 +154,15 @@ func badGateway(p *pod.Pod, cause error, text string) error {
 	return f
 }
 
+// rubbish is badGateway for the answer to a request, which may have been carried out nevertheless: like a reply that was lost,
+// it is an *pod.UnavailableError that was sent.
+func (c *Call) rubbish(p *pod.Pod, method string, cause error, text string) error {
+	if changes(method) {
+		text += unknown
+	}
+	return badGateway(p, &pod.UnavailableError{Pod: p.Name(), Service: c.Service.Pod, Sent: true, Reason: text, Err: cause}, text)
+}
+
 // Do is Send, with the answer read whole.
 func (c *Call) Do(ctx context.Context, p *pod.Pod, r Request) (*Answer, error) {
 	res, err := c.Send(ctx, p, r)
@@ -147,16 +172,10 @@ func (c *Call) Do(ctx context.Context, p *pod.Pod, r Request) (*Answer, error) {
 	defer func() { _ = res.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	switch {
-	case err != nil && errors.Is(ctx.Err(), context.Canceled):
-		return nil, err
 	case err != nil:
-		text := "broke off its answer"
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			text += "; the request may have been carried out"
-		}
-		return nil, &pod.UnavailableError{Pod: p.Name(), Service: c.Service.Pod, Sent: true, Reason: text, Err: err}
+		return nil, r.doubt(err)
 	case len(body) > maxAnswer:
-		return nil, badGateway(p, nil, fmt.Sprintf("answered with more than %d MiB", maxAnswer>>20))
+		return nil, c.rubbish(p, r.Method, nil, fmt.Sprintf("answered with more than %d MiB", maxAnswer>>20))
 	}
 	return &Answer{Status: res.StatusCode, Header: res.Header, Body: body}, nil
 }
@@ -177,10 +196,10 @@ func (c *Call) Reply(p *pod.Pod, a *Answer) error {
 	if isJSON(a.Header) && len(body) > 0 {
 		var err error
 		if body, err = c.rules(p).Rewrite(make([]byte, 0, len(body)+len(body)/8), body); err != nil {
-			return badGateway(p, err, "answered with something that is not JSON, though it says so")
+			return c.rubbish(p, c.R.Method, err, "answered with something that is not JSON, though it says so")
 		}
 	} else if a.OK() && len(body) > 0 && strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") {
-		return badGateway(p, errors.New("an HTML page where the API answers JSON"), "answered with a web page")
+		return c.rubbish(p, c.R.Method, errors.New("an HTML page where the API answers JSON"), "answered with a web page")
 	}
 	h := c.W.Header()
 	for name, values := range a.Header {

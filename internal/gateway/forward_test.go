@@ -58,7 +58,8 @@ func TestForward_HeadersToThePod(t *testing.T) {
 		"Accept: application/json", "User-Agent: openstacksdk", "X-Custom: kept", "X-Service-Token: token",
 		"OpenStack-API-Version: compute 2.60", "X-OpenStack-Request-ID: req-of-the-client",
 		"Connection: close, X-Hop", "X-Hop: 1", "Cookie: session=1", "Expect: 100-continue", "Te: trailers", "Accept-Encoding: gzip",
-		"X-Forwarded-For: 1.2.3.4", "X-Forwarded-Proto: https", "Forwarded: for=1.2.3.4", "Via: proxy", "Upgrade: h2c")
+		"X-Forwarded-For: 1.2.3.4", "X-Forwarded-Proto: https", "Forwarded: for=1.2.3.4", "Via: proxy", "Upgrade: h2c",
+		"Idempotency-Key: 1", "X-Idempotency-Key: 1")
 	want := http.Header{
 		"X-Auth-Token": {"token"}, "Accept": {"application/json"}, "User-Agent": {"openstacksdk"}, "X-Custom": {"kept"},
 		"X-Service-Token": {"token"}, "Openstack-Api-Version": {"compute 2.60"}, "X-Openstack-Nova-Api-Version": {"2.60"},
@@ -138,11 +139,11 @@ func TestForward_StrangeAnswers(t *testing.T) {
 		want string
 	}{
 		"a gigabyte":            {huge, "502 Pod east answered with more than 16 MiB."},
-		"half a document":       {podtest.Half(`{"server": {"id"`), broke + "broke off its answer."},
+		"half a document":       {podtest.Half(`{"server": {"id"`), broke + "the connection broke before the answer was complete."},
 		"half, but all of it":   {podtest.JSON(200, `{"server": {"id"`), "502 Pod east answered with something that is not JSON, though it says so."},
 		"a page":                {podtest.Text(200, "text/html; charset=utf-8", "<html>"), "502 Pod east answered with a web page."},
 		"a page of an error":    {podtest.Text(404, "text/html", "<html>"), "404 <html>"},
-		"a redirect":            {podtest.Status(302), "502 Pod east answered with a redirect, which no OpenStack service does."},
+		"a redirect":            {podtest.Status(302), broke + "answered with a redirect, which no OpenStack service does."},
 		"bad gateway":           {podtest.Status(502), broke + "answered 502 Bad Gateway."},
 		"an error of the pod's": {podtest.JSON(500, `{"computeFault": {"code": 500, "message": "x"}}`), "500 x"},
 		"plain text":            {podtest.Text(200, "text/plain", "ok"), "200 ok"},
@@ -162,7 +163,7 @@ func (endless) Read(p []byte) (int, error) { return copy(p, bytes.Repeat([]byte(
 func TestForward_BrokenAnswerToAWrite_SaysWhatThatMeans(t *testing.T) {
 	u := single(t, podtest.Half(`{`))
 	got := refusal(ask(t, u.nova, "PUT", "/v2.1/servers/"+sid(1), `{"server": {}}`))
-	if !strings.Contains(got, "broke off its answer; the request may have been carried out") {
+	if !strings.Contains(got, "the connection broke before the answer was complete; the request may have been carried out, so look before trying again") {
 		t.Errorf("got %s", got)
 	}
 }

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -123,7 +122,8 @@ func (s *stream) fetch() bool {
 		s.rows = jsonx.NewRows(res.Body, s.col.Member, maxRow)
 		return true
 	case res.StatusCode >= 500, res.StatusCode == http.StatusTooManyRequests, res.StatusCode == http.StatusRequestEntityTooLarge:
-		s.fail(fmt.Errorf("answered %s", res.Status))
+		retry, _ := strconv.Atoi(res.Header.Get("Retry-After"))
+		s.fail(&pod.UnavailableError{Pod: s.pod.Name(), Service: s.Service.Pod, Sent: true, Reason: "answered " + res.Status, RetryAfter: retry})
 	case s.origin != "" && s.marker == s.origin && s.place != nil:
 		// The pod knows the id no more (the row was purged), so its place is found by reading up to it.
 		s.close()
@@ -182,7 +182,7 @@ func (s *stream) fail(err error) {
 	case unavailable:
 		s.err = err
 	default:
-		reason := "its part of the list is broken: " + err.Error()
+		reason := "its part of the list is broken"
 		if errors.Is(err, context.DeadlineExceeded) {
 			reason = "no answer in time"
 		}

@@ -25,7 +25,11 @@ type UnavailableError struct {
 	Err        error
 }
 
+// Error is for logs; users are told Pod, Service and Reason, for Err may name addresses.
 func (e *UnavailableError) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("pod %s: %s: %s: %v", e.Pod, e.Service, e.Reason, e.Err)
+	}
 	return fmt.Sprintf("pod %s: %s: %s", e.Pod, e.Service, e.Reason)
 }
 
@@ -71,18 +75,33 @@ func (g *guard) do(p *Pod, req *http.Request) (*http.Response, error) {
 		return nil, unavailable(reason(err), mayHaveArrived(err), err)
 	}
 	g.observe(p.Name(), g.service, strconv.Itoa(res.StatusCode/100)+"xx", g.now().Sub(start))
-	switch res.StatusCode {
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	if why := unfit(res); why != "" {
 		defer leave()
 		g.failed()
 		_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10))
 		_ = res.Body.Close()
 		retry, _ := strconv.Atoi(res.Header.Get("Retry-After"))
-		return nil, &UnavailableError{Pod: p.Name(), Service: g.service, Sent: true, RetryAfter: retry,
-			Reason: "answered " + res.Status}
+		return nil, &UnavailableError{Pod: p.Name(), Service: g.service, Sent: true, RetryAfter: retry, Reason: why}
 	}
-	res.Body = &guardedBody{ReadCloser: res.Body, guard: g, ctx: req.Context(), leave: leave}
+	res.Body = &guardedBody{ReadCloser: res.Body, guard: g, pod: p.Name(), ctx: req.Context(), leave: leave}
 	return res, nil
+}
+
+// unfit says why an answer is none of the service's, "" if it is. What stands before a service, such as a load balancer, answers
+// in its place when it is down, moved or not yet configured; nothing may be concluded from that, least of all by a 404 that
+// something is gone. A service numbers its requests in every answer (oslo.middleware request_id; nova/api/openstack/wsgi.py).
+func unfit(res *http.Response) string {
+	switch res.StatusCode {
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return "answered " + res.Status
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return "answered with a redirect, which no OpenStack service does"
+	case http.StatusOK, http.StatusCreated, http.StatusAccepted, http.StatusNoContent, http.StatusNotFound, http.StatusGone:
+		if res.Header.Get("X-Openstack-Request-Id") == "" && res.Header.Get("X-Compute-Request-Id") == "" {
+			return "something else answered in its place, for the answer has no request id"
+		}
+	}
+	return ""
 }
 
 func (g *guard) enter(ctx context.Context) error {
@@ -137,10 +156,11 @@ func mayHaveArrived(err error) bool {
 }
 
 // guardedBody gives the slot back when the answer has been read, and tells the breaker how the call went: only now is it
-// known whether the answer was complete.
+// known whether the answer was complete. That it is not is an *UnavailableError, as if there had been none.
 type guardedBody struct {
 	io.ReadCloser
 	guard  *guard
+	pod    string
 	ctx    context.Context // the caller's: that it gave up is not the pod's fault
 	leave  func()
 	broken bool
@@ -151,6 +171,7 @@ func (b *guardedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && err != io.EOF && !gaveUp(b.ctx) {
 		b.broken = true
+		err = &UnavailableError{Pod: b.pod, Service: b.guard.service, Sent: true, Reason: reason(err), Err: err}
 	}
 	return n, err
 }

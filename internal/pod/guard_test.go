@@ -16,13 +16,23 @@ import (
 	"github.com/tricircle/tricircle/internal/store"
 )
 
+// stranger answers as what stands before a service does: without a request id.
+func stranger(status int) roundTrip {
+	return func(*http.Request) (*http.Response, error) {
+		a := answer(status, strings.NewReader("<html>"))
+		a.Header = http.Header{"Content-Type": {"text/html"}}
+		return a, nil
+	}
+}
+
 // roundTrip is a transport that is a function.
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 func answer(status int, body io.Reader) *http.Response {
-	return &http.Response{StatusCode: status, Status: http.StatusText(status), Header: http.Header{}, Body: io.NopCloser(body)}
+	return &http.Response{StatusCode: status, Status: http.StatusText(status), Header: http.Header{"X-Openstack-Request-Id": {"req-1"}},
+		Body: io.NopCloser(body)}
 }
 
 func always(status int) roundTrip {
@@ -117,6 +127,11 @@ func TestDo_Outcomes(t *testing.T) {
 		"502":               {always(502), "answered Bad Gateway", true, true, "5xx"},
 		"503":               {always(503), "answered Service Unavailable", true, true, "5xx"},
 		"504":               {always(504), "answered Gateway Timeout", true, true, "5xx"},
+		"a redirect":        {always(302), "answered with a redirect, which no OpenStack service does", true, true, "3xx"},
+		"304":               {always(304), "", false, false, "3xx"},
+		"a stranger's 200":  {stranger(200), "something else answered in its place, for the answer has no request id", true, true, "2xx"},
+		"a stranger's 404":  {stranger(404), "something else answered in its place, for the answer has no request id", true, true, "4xx"},
+		"a stranger's 429":  {stranger(429), "", false, false, "4xx"},
 		"refused":           {refuse, "cannot be reached", false, true, "error"},
 		"reset after send":  {reset, "the connection broke before the answer was complete", true, true, "error"},
 		"no answer in time": {hang, "no answer in time", true, true, "error"},

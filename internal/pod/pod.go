@@ -108,8 +108,9 @@ func (p *Pod) Endpoint(s Service) (base *url.URL, ok bool) {
 }
 
 // Do sends one request to a service of the pod. The URL must be built on Endpoint, and the request's context carries
-// the deadline. Any answer with a status below 500, and 500 and 501 themselves, is a success here. A pod that cannot
-// be reached, does not answer in time, answers 502, 503 or 504, or has an open circuit is an *UnavailableError.
+// the deadline. Any answer of the service itself with a status below 500, and 500 and 501 themselves, is a success here. A pod
+// that cannot be reached, does not answer in time, answers 502, 503 or 504, redirects, lets something else answer in its place,
+// or has an open circuit is an *UnavailableError; so is, from reading the body, an answer that is not complete.
 func (p *Pod) Do(s Service, req *http.Request) (*http.Response, error) {
 	return p.guards[s].do(p, req)
 }

@@ -66,6 +66,7 @@ type Pod struct {
 	network   *network
 	listeners []*listener
 	faults    faults
+	answered  atomic.Int64 // of huge bodies
 	journal   journal
 	release   atomic.Pointer[release]
 }

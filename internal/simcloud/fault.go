@@ -2,9 +2,11 @@ package simcloud
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -15,19 +17,26 @@ import (
 	"github.com/tricircle/tricircle/internal/fault"
 )
 
-// Fault is what is wrong with a pod. At most one of the fields from Hang to HugeBody is meant to be set; Latency
-// combines with each.
+// Fault is what is wrong with a pod. At most one of the fields from Hang to HugeBody is meant to be set; Latency, Before and
+// Executed combine with each.
 type Fault struct {
 	Latency   time.Duration // passes before anything else
+	Before    func()        // is called before anything else
+	Executed  bool          // the request is executed, and only then what is wrong shows
 	Hang      bool          // no answer until the client goes away or the fault is cleared; then the request is served
 	Status    int           // this status with the service's error body; the request is not executed
 	Reset     bool          // the connection is reset; the request is not executed
 	LostReply bool          // the request is executed, then the connection is reset
 	HalfBody  bool          // executed; half of the body under a Content-Length of the whole, then the connection ends
-	HTML      bool          // 200 with an error page, as broken load balancers do; not executed
-	WrongJSON bool          // 200 with JSON that no service sends; not executed
+	ResetBody bool          // executed; the same, and the connection is reset
+	HalfJSON  bool          // executed; half of the body as if it were the whole
+	SlowBody  time.Duration // executed; so long passes after each byte of the body
+	HTML      bool          // an error page, as load balancers give, under Status, or 200; not executed
+	WrongJSON bool          // 200 with JSON that no service sends, but in its name; not executed
 	Redirect  bool          // 302 to /redirected at the same service; not executed
 	HugeBody  int64         // 200 with a JSON body of that many bytes, without Content-Length; not executed
+
+	RetryAfter int // seconds: a header that goes with Status
 
 	// What it applies to. Empty means all.
 	Methods      []string
@@ -49,8 +58,8 @@ func (f *Fault) matches(service string, r *http.Request) bool {
 }
 
 func (f *Fault) empty() bool {
-	return f.Latency == 0 && !f.Hang && f.Status == 0 && !f.Reset && !f.LostReply && !f.HalfBody && !f.HTML &&
-		!f.WrongJSON && !f.Redirect && f.HugeBody == 0
+	return f.Latency == 0 && f.Before == nil && !f.Executed && !f.Hang && f.Status == 0 && !f.Reset && !f.LostReply && !f.HalfBody &&
+		!f.ResetBody && !f.HalfJSON && f.SlowBody == 0 && !f.HTML && !f.WrongJSON && !f.Redirect && f.HugeBody == 0
 }
 
 // faults holds the current fault of a pod.
@@ -98,6 +107,9 @@ func (fs *faults) take(service string, r *http.Request) (*Fault, <-chan struct{}
 	return f, fs.cleared
 }
 
+// HugeBytes is how much of all huge bodies went out, what the network had still in its buffers included.
+func (p *Pod) HugeBytes() int64 { return p.answered.Load() }
+
 // guard writes the journal of a service and lets its faults happen.
 func (p *Pod) guard(service string, next handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -116,10 +128,19 @@ func (p *Pod) guard(service string, next handler) handler {
 		if f.Latency > 0 {
 			wait(r.Context(), time.After(f.Latency))
 		}
+		if f.Before != nil {
+			f.Before()
+		}
+		answer := next
+		if f.Executed {
+			rec := newRecorder()
+			next(rec, r)
+			answer = rec.replay
+		}
 		if f.Hang {
 			wait(r.Context(), cleared)
 		}
-		f.answer(w, r, service, next)
+		p.answered.Add(f.answer(w, r, service, answer))
 	}
 }
 
@@ -131,32 +152,63 @@ func wait[T any](ctx context.Context, until <-chan T) {
 	}
 }
 
-func (f *Fault) answer(w http.ResponseWriter, r *http.Request, service string, next handler) {
+// answer answers as the fault says. It returns the length of a huge body, as far as the client took it.
+func (f *Fault) answer(w http.ResponseWriter, r *http.Request, service string, next handler) (taken int64) {
 	h := w.Header()
 	switch {
+	case f.HTML:
+		h.Set("Content-Type", "text/html")
+		w.WriteHeader(cmp.Or(f.Status, http.StatusOK))
+		_, _ = io.WriteString(w, "<html><body><h1>502 Bad Gateway</h1></body></html>")
 	case f.Status != 0:
-		fault.Write(w, styleOf(service), fault.New(f.Status, "Simulated fault."))
+		e := fault.New(f.Status, "Simulated fault.")
+		e.RetryAfter = f.RetryAfter
+		h.Set("X-Openstack-Request-Id", "req-"+r.URL.Path)
+		fault.Write(w, styleOf(service), e)
 	case f.Reset:
 		reset(w)
 	case f.LostReply:
 		next(newRecorder(), r)
 		reset(w)
-	case f.HalfBody:
-		halve(w, r, next)
-	case f.HTML:
-		h.Set("Content-Type", "text/html")
-		_, _ = io.WriteString(w, "<html><body><h1>502 Bad Gateway</h1></body></html>")
+	case f.HalfBody, f.ResetBody:
+		halve(w, r, next, f.ResetBody)
+	case f.HalfJSON:
+		rec := newRecorder()
+		next(rec, r)
+		rec.body.Truncate(rec.body.Len() / 2)
+		rec.header.Set("Content-Length", strconv.Itoa(rec.body.Len()))
+		rec.replay(w, r)
+	case f.SlowBody > 0:
+		f.trickle(w, r, next)
 	case f.WrongJSON:
 		h.Set("Content-Type", "application/json")
+		h.Set("X-Openstack-Request-Id", "req-"+r.URL.Path)
 		_, _ = io.WriteString(w, `{"unexpected": [1, 2, 3]}`)
 	case f.Redirect:
 		h.Set("Location", "http://"+r.Host+"/redirected")
 		w.WriteHeader(http.StatusFound)
 	case f.HugeBody > 0:
 		h.Set("Content-Type", "application/json")
-		writeHuge(w, f.HugeBody)
+		h.Set("X-Openstack-Request-Id", "req-"+r.URL.Path)
+		return writeHuge(w, f.HugeBody)
 	default:
 		next(w, r)
+	}
+	return 0
+}
+
+// trickle sends the header and then the body byte by byte.
+func (f *Fault) trickle(w http.ResponseWriter, r *http.Request, next handler) {
+	rec := newRecorder()
+	next(rec, r)
+	body := rec.body.Bytes()
+	rec.header.Set("Content-Length", strconv.Itoa(len(body)))
+	rec.body = bytes.Buffer{}
+	rec.replay(w, r)
+	for _, b := range body {
+		_, _ = w.Write([]byte{b})
+		_ = http.NewResponseController(w).Flush()
+		wait(r.Context(), time.After(f.SlowBody))
 	}
 }
 
@@ -170,19 +222,23 @@ func styleOf(service string) fault.Style {
 	return fault.Neutron
 }
 
-// writeHuge streams a JSON object of n bytes. It ends early when the client has had enough.
-func writeHuge(w io.Writer, n int64) {
+// writeHuge streams a JSON object of n bytes, and returns how many went out. It ends early when the client has had enough.
+func writeHuge(w io.Writer, n int64) (sent int64) {
 	const head, tail = `{"huge": "`, `"}`
 	chunk := bytes.Repeat([]byte("x"), 64<<10)
-	if _, err := io.WriteString(w, head); err != nil {
-		return
+	write := func(b []byte) error {
+		n, err := w.Write(b)
+		sent += int64(n)
+		return err
 	}
-	for left := n - int64(len(head)+len(tail)); left > 0; left -= int64(len(chunk)) {
-		if _, err := w.Write(chunk[:min(left, int64(len(chunk)))]); err != nil {
-			return
-		}
+	err := write([]byte(head))
+	for left := n - int64(len(head)+len(tail)); left > 0 && err == nil; left -= int64(len(chunk)) {
+		err = write(chunk[:min(left, int64(len(chunk)))])
 	}
-	_, _ = io.WriteString(w, tail)
+	if err == nil {
+		_ = write([]byte(tail))
+	}
+	return sent
 }
 
 // reset ends the connection by RST.
@@ -191,6 +247,10 @@ func reset(w http.ResponseWriter) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
+	resetConn(conn)
+}
+
+func resetConn(conn net.Conn) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		// Without lingering, Close discards and resets. If that fails, the connection still ends.
 		_ = tcp.SetLinger(0)
@@ -198,8 +258,8 @@ func reset(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-// halve sends the header and half of the body.
-func halve(w http.ResponseWriter, r *http.Request, next handler) {
+// halve sends the header and half of the body, then ends the connection.
+func halve(w http.ResponseWriter, r *http.Request, next handler, byReset bool) {
 	rec := newRecorder()
 	next(rec, r)
 	conn, buf, err := http.NewResponseController(w).Hijack()
@@ -213,6 +273,9 @@ func halve(w http.ResponseWriter, r *http.Request, next handler) {
 	_, _ = buf.WriteString("\r\n")
 	_, _ = buf.Write(rec.body.Bytes()[:rec.body.Len()/2])
 	_ = buf.Flush()
+	if byReset {
+		resetConn(conn)
+	}
 }
 
 // recorder keeps an answer instead of sending it.
@@ -224,6 +287,14 @@ type recorder struct {
 
 func newRecorder() *recorder { return &recorder{header: http.Header{}, status: http.StatusOK} }
 
-func (rec *recorder) Header() http.Header         { return rec.header }
+func (rec *recorder) Header() http.Header { return rec.header }
+
+// replay sends what was kept.
+func (rec *recorder) replay(w http.ResponseWriter, _ *http.Request) {
+	maps.Copy(w.Header(), rec.header)
+	w.WriteHeader(rec.status)
+	_, _ = w.Write(rec.body.Bytes())
+}
+
 func (rec *recorder) WriteHeader(status int)      { rec.status = status }
 func (rec *recorder) Write(b []byte) (int, error) { return rec.body.Write(b) }

@@ -2,6 +2,7 @@ package simcloud
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 func TestFault_Kinds_DoWhatTheySay(t *testing.T) {
 	cloud, c := start(t, Options{Pods: 2, Servers: 3})
 	url := nova(cloud, "/servers")
+	called := false
 	for _, x := range []struct {
 		name  string
 		fault Fault
@@ -32,6 +34,17 @@ func TestFault_Kinds_DoWhatTheySay(t *testing.T) {
 		{"huge body", Fault{HugeBody: 1 << 20}, func(r reply, _ error) bool {
 			return r.status == 200 && len(r.text) == 1<<20 && r.header.Get("Content-Length") == ""
 		}},
+		{"reset in the body", Fault{ResetBody: true}, func(_ reply, err error) bool {
+			return errors.Is(err, syscall.ECONNRESET) || errors.Is(err, io.ErrUnexpectedEOF)
+		}},
+		{"slow body", Fault{SlowBody: time.Microsecond}, func(r reply, _ error) bool { return r.status == 200 && len(r.ids("servers")) == 3 }},
+		{"HTML with a status", Fault{HTML: true, Status: 404}, func(r reply, _ error) bool {
+			return r.status == 404 && strings.HasPrefix(r.header.Get("Content-Type"), "text/html")
+		}},
+		{"status with Retry-After", Fault{Status: 429, RetryAfter: 7}, func(r reply, _ error) bool {
+			return r.status == 429 && r.header.Get("Retry-After") == "7"
+		}},
+		{"before", Fault{Before: func() { called = true }}, func(r reply, _ error) bool { return called && r.status == 200 }},
 		{"latency", Fault{Latency: time.Millisecond}, func(r reply, _ error) bool { return r.status == 200 && len(r.ids("servers")) == 3 }},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -54,6 +67,39 @@ func TestFault_LostReply_HasExecutedTheRequest(t *testing.T) {
 	}
 	if got := c.do("GET", nova(cloud, "/servers"), "").ids("servers"); len(got) != 1 {
 		t.Errorf("there are %d servers, want the one whose creation was not answered", len(got))
+	}
+}
+
+func TestFault_HalfJSON_IsACompleteAnswer(t *testing.T) {
+	cloud, c := start(t, Options{Pods: 1, Servers: 3})
+	cloud.Pod(0).SetFault(Fault{HalfJSON: true})
+	req, err := http.NewRequestWithContext(t.Context(), "GET", nova(cloud, "/servers"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Auth-Token", c.token)
+	res, err := c.http.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(res.Body)
+	if err = errors.Join(err, res.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if json.Valid(body) || !strings.HasPrefix(string(body), `{"servers"`) || res.StatusCode != 200 {
+		t.Errorf("got %d %s", res.StatusCode, body)
+	}
+}
+
+func TestFault_Executed_HasExecutedTheRequestOnce(t *testing.T) {
+	for status, f := range map[int]Fault{503: {Status: 503}, 302: {Redirect: true}, 202: {Latency: time.Nanosecond}} {
+		cloud, c := start(t, Options{Pods: 1})
+		f.Methods, f.Executed = []string{"POST"}, true
+		cloud.Pod(0).SetFault(f)
+		c.do("POST", nova(cloud, "/servers"), strings.Replace(bootBody, "%s", stableCirros, 1), mv("93")...).want(t, status)
+		if got := c.do("GET", nova(cloud, "/servers"), "").ids("servers"); len(got) != 1 {
+			t.Errorf("%d: there are %d servers, want one", status, len(got))
+		}
 	}
 }
 

@@ -38,13 +38,13 @@ func Half(document string) Handler {
 	})
 }
 
-// Stream answers what body returns.
+// Stream answers what body returns, under a request id, as services do.
 func Stream(status int, contentType string, body func(*http.Request) io.Reader) Handler {
 	return func(req *http.Request) (*http.Response, error) {
 		return &http.Response{
 			Status: fmt.Sprintf("%d %s", status, http.StatusText(status)), StatusCode: status,
 			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, ContentLength: -1,
-			Header: http.Header{"Content-Type": {contentType}}, Body: io.NopCloser(body(req)),
+			Header: http.Header{"Content-Type": {contentType}, "X-Openstack-Request-Id": {"req-" + req.URL.Host}}, Body: io.NopCloser(body(req)),
 		}, nil
 	}
 }
