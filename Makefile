@@ -13,7 +13,7 @@ SERVERS ?= 0
 SHARE   ?= $(shell git rev-list --count HEAD 2>/dev/null || echo 0)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race bench check lint tidy acceptance tempest testbed-up testbed-down testbed-reset fmt clean
+.PHONY: help build demo test race bench microbench check lint tidy acceptance tempest testbed-up testbed-down testbed-reset fmt clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,7 +30,11 @@ test: bin/summary ## all tests that need nothing but Go
 race: bin/summary ## the same with the race detector, if gcc is there
 	go test $(RACE) -json ./... | bin/summary
 
-bench: ## all benchmarks
+bench: build ## figures of the built program, into docs/benchmarks.md: 5 minutes on a quiet machine
+	go build -o bin/bench ./test/bench
+	bin/bench -o docs/benchmarks.md
+
+microbench: ## allocations and time of the hot paths
 	go test -run '^$$' -bench . -benchmem ./...
 
 check: lint tidy race ## what must hold before a commit: formatting, linters, modules, tests

@@ -49,7 +49,7 @@ var guarded = []struct {
 	{"store/storetest", nil, true, "it is for tests of implementations"},
 	{"store/sqlstore/pgtest", nil, true, "it is for tests"},
 	{"*/podtest", nil, true, "it is for tests"},
-	{"simcloud", []string{"app"}, true, "simulated pods are for tests and for the demo, which lives in app: a product must not meet them"},
+	{"simcloud", []string{"app", "test/bench"}, true, "simulated pods are for tests and for the demo, which lives in app: a product must not meet them"},
 	{"config", []string{"app", "cli"}, true, "packages take what they need as options; where it was set is not their business"},
 
 	// Libraries, each behind one package of ours, so that it can be replaced there.

@@ -127,7 +127,7 @@ var uses = []struct {
 	why   string
 }{
 	{"time.Sleep", nil, false, "what waits must be able to stop, and tests wait for what happens rather than for time to pass"},
-	{"os.Exit", []string{"cmd/tricircle", "test/summary", "test/tempest"}, true, "whoever exits skips what others have deferred"},
+	{"os.Exit", []string{"cmd/tricircle", "test/bench", "test/summary", "test/tempest"}, true, "whoever exits skips what others have deferred"},
 	{"os.Getenv", []string{"cli", "config", "store/sqlstore/pgtest", "test/summary"}, true, "what can be set is set through the configuration"},
 	{"net/http.DefaultClient", nil, true, "it has no deadline and follows redirects with the user's token"},
 	{"net/http.Get", nil, true, "as http.DefaultClient"},
