@@ -69,8 +69,8 @@ func (m *merger) cursor() *cursor {
 		c.Keys = append(c.Keys, keyValue{Text: v.text, Number: v.number, Null: !v.present})
 	}
 	for _, s := range m.streams {
-		if s.after != nil && s.err != nil {
-			continue // failed while its place was searched: that begins anew
+		if s.over || s.after != nil && s.err != nil {
+			continue // failed while its place was searched, or was not even asked: that begins anew
 		}
 		c.Pods[s.pod.Num] = nil
 		if u, err := uuid.Parse(cmp.Or(s.passed, s.origin)); err == nil {
@@ -126,7 +126,7 @@ func (m *merger) seekMarker() error {
 		if s.pod == owner {
 			continue
 		}
-		s.after = mark
+		s.after, s.over = mark, m.isOver(s, mark)
 		if !m.q.ByCreation || mark.created.IsZero() {
 			continue
 		}
@@ -139,6 +139,11 @@ func (m *merger) seekMarker() error {
 		}
 	}
 	return nil
+}
+
+// isOver reports whether a place is behind all that a pod has: by a key that rows do not show, pods come one after another.
+func (m *merger) isOver(s *stream, place *row) bool {
+	return m.q.Keys[0].Path == nil && s.order < place.order && !m.q.WithCount
 }
 
 // begin makes a pod's list start after one of its own ids. Should the pod not know it any more, place is searched instead.
@@ -192,7 +197,7 @@ func (m *merger) resolveMarker() (*pod.Pod, *row, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	a, err := m.Do(m.ctx, owner, Request{Method: http.MethodGet, Path: "/" + m.col.Type.String() + "s/" + m.q.Marker})
+	a, err := m.Do(m.ctx, owner, Request{Method: http.MethodGet, Path: m.col.pathOf(m.q.Marker)})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -22,8 +22,10 @@ import (
 // Collection describes a list that is merged from all pods.
 type Collection struct {
 	From    string             // path that pods are asked, which must show the sort keys: "/servers/detail"
-	Member  string             // "servers"; links are in Member + "_links"
-	One     string             // member and path of a single one: "server" at /servers/{id}
+	Member  string             // "servers"; one alone is "server"
+	Links   string             // member of the next link; Member + "_links" if empty
+	NoLinks bool               // pages have no next link, for the service gives none
+	Path    string             // where one is shown, below the version, without its id; "/" + Type + "s" if empty
 	Type    store.ResourceType // of the rows
 	Summary []string           // members of a row that the client gets; nil for all
 	Project []string           // member of a row that names its project
@@ -32,8 +34,19 @@ type Collection struct {
 	Parse func(*Call) (*ListQuery, error)
 	// DeletedMarker: an id that was deleted still marks its place, as long as the pod remembers it (Nova).
 	DeletedMarker bool
+	// Sparse: pods take rows out of a page that they have read, so a short page says nothing of what follows. They are asked for
+	// whole pages, and what a page lacks then it would lack in a pod as well.
+	Sparse bool
 	// UnknownMarker renders the service's refusal of a marker that nobody has.
 	UnknownMarker func(marker string) *fault.Error
+}
+
+// links returns the member of an answer that holds the next link.
+func (col *Collection) links() string { return cmp.Or(col.Links, col.Member+"_links") }
+
+// pathOf returns where one of the collection is shown.
+func (col *Collection) pathOf(id string) string {
+	return cmp.Or(col.Path, "/"+col.Type.String()+"s") + "/" + id
 }
 
 // ListQuery is what a client asks of a collection.
@@ -50,6 +63,8 @@ type ListQuery struct {
 	Marker    string
 	Offset    int
 	WithCount bool
+	// Whole: pods show all they have in one answer, and know no paging; Params goes to them as it is.
+	Whole bool
 	// Exists: clients may use the list to learn whether something exists, so a missing pod must not look like a no.
 	Exists bool
 }
@@ -123,7 +138,7 @@ func (m *merger) start(cur *cursor) error {
 	}
 	want := m.q.Limit + m.q.Offset
 	share := want
-	if n := len(m.streams); n > 1 {
+	if n := len(m.streams); n > 1 && !m.col.Sparse {
 		share = min(want, max(20, (want*11+10*n-1)/(10*n)))
 	}
 	for _, s := range m.streams {
@@ -211,10 +226,14 @@ func (m *merger) emit(s *stream) error {
 	m.page.Write(edited)
 	m.rows++
 	m.last = s.head
-	if project := cmp.Or(s.head.project, m.Caller.ProjectID); !m.creates.expects(s.pod, project) {
+	project := s.head.project
+	if project == "" && !m.q.Params.Has("all_tenants") {
+		project = m.Caller.ProjectID // rows that do not say whose they are, are the client's
+	}
+	if !m.creates.expects(s.pod, cmp.Or(project, m.Caller.ProjectID)) {
 		// While a create is under way there its row must stay unclaimed, or its creator could not adopt it after a lost reply.
 		m.Routing.Learn(store.Routing{Type: m.col.Type, TopID: s.head.id, BottomID: s.head.id, PodNum: s.pod.Num,
-			ProjectID: s.head.project, CreatedAt: s.head.created.Truncate(time.Second)})
+			ProjectID: project, CreatedAt: s.head.created.Truncate(time.Second)})
 	}
 	return nil
 }
@@ -282,8 +301,8 @@ func (m *merger) reply() error {
 		fmt.Fprintf(&out, `, "count": %d`, count)
 		matching = count // cinder/api/common.py, _get_collection_links
 	}
-	if m.rows > 0 && matching >= m.q.Limit {
-		fmt.Fprintf(&out, `, %q: [{"rel": "next", "href": %s}]`, m.col.Member+"_links", jsonx.Quote(nil, m.nextLink()))
+	if m.rows > 0 && matching >= m.q.Limit && !m.col.NoLinks && !m.q.Whole {
+		fmt.Fprintf(&out, `, %q: [{"rel": "next", "href": %s}]`, m.col.links(), jsonx.Quote(nil, m.nextLink()))
 	}
 	out.WriteByte('}')
 	h.Set("Content-Length", strconv.Itoa(out.Len()))

@@ -25,6 +25,7 @@ type stream struct {
 	params url.Values
 	batch  int // rows to ask for at once
 
+	over    bool   // all the pod has is on earlier pages: it need not be asked
 	marker  string // of the next request
 	after   *row   // rows up to here belong to earlier pages and are dropped; nil when there are none
 	scanned int    // batches read in search of after
@@ -62,7 +63,7 @@ const (
 // next moves on to the next row: it sets head, or leaves it nil at the end or when the pod fails.
 func (s *stream) next() {
 	s.head = nil
-	for s.err == nil && s.refusal == nil {
+	for s.err == nil && s.refusal == nil && !s.over {
 		if s.rows == nil && !s.fetch() {
 			return
 		}
@@ -106,10 +107,8 @@ func (s *stream) fetch() bool {
 	if s.after != nil && s.marker == "" {
 		s.batch = max(s.batch, scanBatch)
 	}
-	s.params.Set("limit", strconv.Itoa(s.batch))
-	s.params.Del("marker")
-	if s.marker != "" {
-		s.params.Set("marker", s.marker)
+	if !s.q.Whole {
+		s.page()
 	}
 	res, err := s.Send(s.ctx, s.pod, Request{Method: http.MethodGet, Path: s.col.From, Query: s.params.Encode()})
 	if err != nil {
@@ -135,6 +134,15 @@ func (s *stream) fetch() bool {
 		s.close()
 	}
 	return false
+}
+
+// page puts the next batch into the parameters.
+func (s *stream) page() {
+	s.params.Set("limit", strconv.Itoa(s.batch))
+	s.params.Del("marker")
+	if s.marker != "" {
+		s.params.Set("marker", s.marker)
+	}
 }
 
 // first reads the first row. A pod that does not show one in the given time is left out, so that the rest of the list's time
@@ -166,8 +174,8 @@ func (s *stream) finish() {
 		s.fail(err)
 		return
 	}
-	_, more := rest[s.col.Member+"_links"]
-	s.full = s.got > 0 && (s.got >= s.batch || more)
+	_, more := rest[s.col.links()]
+	s.full = s.got > 0 && (s.got >= s.batch || more) && !s.q.Whole
 	if n, err := strconv.Atoi(string(rest["count"])); err == nil {
 		s.count = n
 	}

@@ -20,23 +20,25 @@ import (
 type place struct {
 	service    pod.Service
 	collection string // below the version: "servers"; shown at collection/id, listed at collection/detail
-	member     string // key of one in the answer
+	member     string // key of one in that answer
+	also       string // key of one in answers of another API to the same, if there is one
 	version    string // lowest microversion that shows it
 }
 
 var places = map[store.ResourceType]place{
-	store.Server:        {pod.Compute, "servers", "server", "2.1"},
-	store.Volume:        {pod.Volume, "volumes", "volume", "3.0"},
-	store.Snapshot:      {pod.Volume, "snapshots", "snapshot", "3.0"},
-	store.Backup:        {pod.Volume, "backups", "backup", "3.18"},
-	store.Attachment:    {pod.Volume, "attachments", "attachment", "3.27"},
-	store.Group:         {pod.Volume, "groups", "group", "3.13"},
-	store.GroupSnapshot: {pod.Volume, "group_snapshots", "group_snapshot", "3.14"},
-	store.Transfer:      {pod.Volume, "os-volume-transfer", "transfer", "3.0"},
-	store.Message:       {pod.Volume, "messages", "message", "3.3"},
-	store.ServerGroup:   {pod.Compute, "os-server-groups", "server_group", "2.1"},
-	store.Network:       {pod.Network, "v2.0/networks", "network", ""},
-	store.Port:          {pod.Network, "v2.0/ports", "port", ""},
+	store.Server:     {pod.Compute, "servers", "server", "", "2.1"},
+	store.Volume:     {pod.Volume, "volumes", "volume", "", "3.0"},
+	store.Snapshot:   {pod.Volume, "snapshots", "snapshot", "", "3.0"},
+	store.Backup:     {pod.Volume, "backups", "backup", "", "3.18"},
+	store.Attachment: {pod.Volume, "attachments", "attachment", "", "3.27"},
+	// The API of consistency groups shows all groups, that of groups only its own (cinder/api/v3/groups.py).
+	store.Group:         {pod.Volume, "consistencygroups", "consistencygroup", "group", "3.0"},
+	store.GroupSnapshot: {pod.Volume, "cgsnapshots", "cgsnapshot", "group_snapshot", "3.0"},
+	store.Transfer:      {pod.Volume, "os-volume-transfer", "transfer", "", "3.0"},
+	store.Message:       {pod.Volume, "messages", "message", "", "3.3"},
+	store.ServerGroup:   {pod.Compute, "os-server-groups", "server_group", "", "2.1"},
+	store.Network:       {pod.Network, "v2.0/networks", "network", "", ""},
+	store.Port:          {pod.Network, "v2.0/ports", "port", "", ""},
 }
 
 // shown are the facts of a resource, under the names that the different APIs give them.
@@ -164,7 +166,11 @@ func Shown(answer []byte, podNum int32, projectID string) (r store.Routing, ok b
 	}
 	for typ, pl := range places {
 		var s shown
-		if raw, has := doc[pl.member]; !has || json.Unmarshal(raw, &s) != nil {
+		raw := doc[pl.member]
+		if raw == nil {
+			raw = doc[pl.also]
+		}
+		if raw == nil || json.Unmarshal(raw, &s) != nil {
 			continue
 		}
 		if _, ok := ParseID(s.ID); !ok {

@@ -11,58 +11,10 @@ import (
 	"github.com/tricircle/tricircle/internal/gateway"
 	"github.com/tricircle/tricircle/internal/microversion"
 	"github.com/tricircle/tricircle/internal/pod"
-	"github.com/tricircle/tricircle/internal/store"
 )
 
 // maxLimit is Cinder's default of osapi_max_limit, which operators of several pods keep equal.
 const maxLimit = 1000
-
-// sortable are the columns that Cinder sorts a collection by (cinder/db/sqlalchemy/models.py, Zed), with the member of a row
-// that holds each. Where rows do not show it, pods come one after another.
-type sortable map[string]column
-
-type column struct {
-	member string
-	kind   gateway.Kind
-}
-
-var (
-	volumeKeys = sortable{"id": {"id", gateway.Text}, "status": {"status", gateway.Text}, "size": {"size", gateway.Number},
-		"availability_zone": {"availability_zone", gateway.Text}, "name": {"name", gateway.Text}, "display_name": {"name", gateway.Text},
-		"display_description": {"description", gateway.Text}, "bootable": {"bootable", gateway.Text}, "created_at": {"created_at", gateway.Time},
-		"updated_at": {"updated_at", gateway.Time}, "user_id": {"user_id", gateway.Text}, "source_volid": {"source_volid", gateway.Text},
-		"snapshot_id": {"snapshot_id", gateway.Text}, "multiattach": {"multiattach", gateway.Number}, "project_id": {}, "volume_type_id": {},
-		"volume_type": {}, "group_id": {}, "host": {}, "launched_at": {}}
-	snapshotKeys = sortable{"id": {"id", gateway.Text}, "status": {"status", gateway.Text}, "created_at": {"created_at", gateway.Time},
-		"updated_at": {"updated_at", gateway.Time}, "volume_id": {"volume_id", gateway.Text}, "volume_size": {"size", gateway.Number},
-		"display_name": {"name", gateway.Text}, "display_description": {"description", gateway.Text}, "user_id": {}, "project_id": {},
-		"progress": {}, "volume_type_id": {}}
-	backupKeys = sortable{"id": {"id", gateway.Text}, "status": {"status", gateway.Text}, "created_at": {"created_at", gateway.Time},
-		"updated_at": {"updated_at", gateway.Time}, "size": {"size", gateway.Number}, "display_name": {"name", gateway.Text},
-		"display_description": {"description", gateway.Text}, "volume_id": {"volume_id", gateway.Text}, "container": {"container", gateway.Text},
-		"availability_zone": {"availability_zone", gateway.Text}, "snapshot_id": {"snapshot_id", gateway.Text}, "user_id": {}, "project_id": {},
-		"host": {}}
-)
-
-func lists() map[string]*gateway.Collection {
-	all := map[string]*gateway.Collection{}
-	add := func(member string, typ store.ResourceType, project string, keys sortable, summary []string) {
-		for _, path := range []string{"/" + member, "/" + member + "/detail"} {
-			all[path] = &gateway.Collection{
-				From: "/" + member + "/detail", Member: member, Type: typ, Summary: summary,
-				Project: []string{project}, Created: []string{"created_at"},
-				Parse:         func(c *gateway.Call) (*gateway.ListQuery, error) { return parseList(c, keys) },
-				UnknownMarker: func(marker string) *fault.Error { return missing(typ, marker) },
-			}
-			summary = nil
-		}
-	}
-	add("volumes", store.Volume, "os-vol-tenant-attr:tenant_id", volumeKeys, []string{"id", "links", "name"})
-	add("snapshots", store.Snapshot, "os-extended-snapshot-attributes:project_id", snapshotKeys,
-		[]string{"id", "name", "description", "created_at", "updated_at", "metadata", "volume_id", "status", "size", "user_id", "group_snapshot_id", "consumes_quota"})
-	add("backups", store.Backup, "os-backup-project-attr:project_id", backupKeys, []string{"id", "links", "name"})
-	return all
-}
 
 // existenceFilters make a list a question whether something exists.
 var existenceFilters = []string{"name", "name~", "id", "metadata", "volume_id", "snapshot_id", "group_id", "instance_id"}
