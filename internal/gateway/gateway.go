@@ -146,13 +146,16 @@ func (s *Service) prefixOf(path string) string {
 }
 
 func (g *Gateway) serve(c *Call) (err error) {
-	foreign := c.splitProject()
 	if c.Path == "" {
-		c.Path = "/"
+		return c.redirect()
 	}
+	foreign := c.splitProject()
 	candidates, params := g.Service.Table.Match(c.R.Method, c.Path)
 	if len(candidates) == 0 {
 		return errNoRoute
+	}
+	if g.Service.Style == fault.Cinder { // its controllers name the id twice, what is around them once (cinder/api/openstack/wsgi.py)
+		c.W.Header().Set("X-Compute-Request-Id", obs.RequestID(c.Context()))
 	}
 	if err := c.negotiate(); err != nil {
 		return err
@@ -184,6 +187,14 @@ func (c *Call) negotiate() (err error) {
 		c.Service.Versions.announce(c.W.Header(), c.Version)
 	}
 	return err
+}
+
+// redirect answers the version without a slash behind it (cinder/api/v3/router.py).
+func (c *Call) redirect() error {
+	c.W.Header().Set("Location", c.Public(c.R)+c.Prefix+"/")
+	c.W.Header().Set("Content-Type", "text/plain; charset=utf8")
+	c.W.WriteHeader(http.StatusFound)
+	return nil
 }
 
 // splitProject takes an optional leading project off the path. The error refuses another project than the token's. Whether

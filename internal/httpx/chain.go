@@ -81,11 +81,11 @@ func (c *chain) serve(w *recorder, r *http.Request) {
 }
 
 // setRequestID names our id where the answer names none. A user asks Nova for the instance action of a request id, so the
-// id on an answer that a pod gave must be the pod's.
+// id on an answer that a pod gave must be the pod's. Nova names it twice on every answer; where Cinder does is the gateway's matter.
 func (c *chain) setRequestID(h http.Header, id string) {
 	id = cmp.Or(h.Get(obs.HeaderRequestID), h.Get(headerComputeRequestID), id)
 	h.Set(obs.HeaderRequestID, id)
-	if (c.Style == fault.Nova || c.Style == fault.Cinder) && h.Get(headerComputeRequestID) == "" {
+	if c.Style == fault.Nova && h.Get(headerComputeRequestID) == "" {
 		h.Set(headerComputeRequestID, id)
 	}
 }

@@ -68,7 +68,7 @@ func TestChain_RequestID_OursUnlessThePodsIsThere(t *testing.T) {
 		openstack, compute string
 	}{
 		{"nova", fault.Nova, nil, ourID, ourID},
-		{"cinder", fault.Cinder, nil, ourID, ourID},
+		{"cinder", fault.Cinder, nil, ourID, ""},
 		{"neutron", fault.Neutron, nil, ourID, ""},
 		{"pod sets one", fault.Nova, map[string]string{"X-Openstack-Request-Id": podsID}, podsID, podsID},
 		{"old pod", fault.Nova, map[string]string{"X-Compute-Request-Id": podsID}, podsID, podsID},

@@ -12,6 +12,7 @@ import (
 	"github.com/tricircle/tricircle/internal/fault"
 	"github.com/tricircle/tricircle/internal/gateway"
 	"github.com/tricircle/tricircle/internal/microversion"
+	"github.com/tricircle/tricircle/internal/obs"
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/store"
 )
@@ -86,6 +87,7 @@ func (v *roots) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fault.NoRoute(w, r)
 		return
 	}
+	w.Header().Set("X-Compute-Request-Id", obs.RequestID(r.Context()))
 	w.Header().Set("OpenStack-API-Version", "volume 3.0")
 	w.Header().Set("Vary", "OpenStack-API-Version")
 	w.Header().Set("Content-Type", "application/json")

@@ -42,7 +42,7 @@ func v(minor int) microversion.Version { return microversion.Version{Major: 3, M
 // Roots are the paths outside /v3, and that prefix itself. Here paths are absolute.
 var Roots = []gateway.Route{
 	{Method: "GET", Path: "/", Class: static, Note: "300 with the one version; no token"},
-	{Method: "GET", Path: "/v3", Class: static, Note: "as /v3/, without a redirect"},
+	{Method: "GET", Path: "/v3", Class: static, Note: "302 to /v3/, with a token"},
 	{Method: "GET", Path: "/healthcheck", Class: static, Note: "no token"},
 }
 
