@@ -1,5 +1,5 @@
-// Package store says what Tricircle remembers: pods, their availability zones, routings and settings. It holds row types
-// and the narrow interfaces that the rest of the program is written against.
+// Package store says what Tricircle remembers: pods, their availability zones, routings, bindings of projects and settings.
+// It holds row types and the narrow interfaces that the rest of the program is written against.
 //
 // It imports nothing of ours, and no database: the SQL lives in store/sqlstore, and the conformance suite that every
 // implementation must pass in store/storetest.
@@ -130,6 +130,29 @@ type Routings interface {
 	PurgeRoutings(ctx context.Context, podNum int32, limit int) (int, error)
 }
 
+// Binding says which pod a project's new resources go to when a request does not say it.
+type Binding struct {
+	ProjectID string
+	PodNum    int32
+	CreatedAt time.Time // of the binding to any pod
+	UpdatedAt time.Time // of the binding to this one
+}
+
+// Bindings keeps one binding for each project that has created something without saying where. They go with their pod.
+type Bindings interface {
+	// GetBinding returns the binding of a project, or ErrNotFound.
+	GetBinding(ctx context.Context, projectID string) (Binding, error)
+	// BindProject binds a project that has no binding yet, and returns the one in force: of several at once the first wins.
+	// It fails with ErrNotFound if it would be to a pod that is not there.
+	BindProject(ctx context.Context, projectID string, podNum int32) (Binding, error)
+	// RebindProject binds a project whatever it was bound to, and returns the binding. It fails like BindProject.
+	RebindProject(ctx context.Context, projectID string, podNum int32) (Binding, error)
+	// UnbindProject forgets the binding of a project, or fails with ErrNotFound.
+	UnbindProject(ctx context.Context, projectID string) error
+	// ListBindings returns up to limit bindings ordered by project, those behind after; podNum 0 stands for all pods.
+	ListBindings(ctx context.Context, podNum int32, after string, limit int) ([]Binding, error)
+}
+
 // Settings keeps the few values that an operator changes while the program runs, such as microversion ceilings.
 type Settings interface {
 	// GetSetting returns "" for a name that was never set.
@@ -141,6 +164,7 @@ type Settings interface {
 type Store interface {
 	Pods
 	Routings
+	Bindings
 	Settings
 	// Ping reports whether the database answers.
 	Ping(ctx context.Context) error

@@ -26,6 +26,7 @@ type Store struct {
 	now      func() time.Time
 	pods     podStatements
 	routings routingStatements
+	bindings bindingStatements
 	settings settingStatements
 }
 
@@ -50,6 +51,7 @@ func Open(ctx context.Context, url string, now func() time.Time) (*Store, error)
 		now:      now,
 		pods:     newPodStatements(d),
 		routings: newRoutingStatements(d),
+		bindings: newBindingStatements(d),
 		settings: newSettingStatements(d),
 	}
 	// The writer first: it is the one that may create an SQLite file and turn on its write-ahead log.

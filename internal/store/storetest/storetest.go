@@ -18,16 +18,18 @@ import (
 // Run tests the stores that open makes. Each must be empty and have its schema; open sees to it that it is closed.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	tests := map[string]func(t *testing.T, s store.Store){
-		"Pods":     testPods,
-		"Claim":    testClaim,
-		"Lookup":   testLookup,
-		"Put":      testPut,
-		"List":     testList,
-		"Seek":     testSeek,
-		"Purge":    testPurge,
-		"Model":    testModel,
-		"Settings": testSettings,
-		"Contexts": testContexts,
+		"Pods":       testPods,
+		"Claim":      testClaim,
+		"Lookup":     testLookup,
+		"Put":        testPut,
+		"List":       testList,
+		"Seek":       testSeek,
+		"Purge":      testPurge,
+		"Model":      testModel,
+		"Bindings":   testBindings,
+		"BindAtOnce": testBindAtOnce,
+		"Settings":   testSettings,
+		"Contexts":   testContexts,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
