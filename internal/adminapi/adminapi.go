@@ -1,4 +1,4 @@
-// Package adminapi is Tricircle's own API, /v1.0: what operators do with pods, routings and microversion ceilings. Paths,
+// Package adminapi is Tricircle's own API, /v1.0: what operators do with pods, routings, bindings of projects and microversion ceilings. Paths,
 // members and codes that Tricircle had (tricircle/api/controllers, Ussuri) are kept, so that python-tricircleclient works.
 //
 // It turns requests into calls of pod.Registry and routing.Table, which decide, and must not depend on the gateways or on
@@ -45,18 +45,22 @@ type api struct {
 func New(o Options) http.Handler {
 	a := &api{Options: o, protected: http.NewServeMux()}
 	for pattern, serve := range map[string]operation{
-		"GET /v1.0/pods":              a.listPods,
-		"POST /v1.0/pods":             a.createPod,
-		"GET /v1.0/pods/{id}":         a.showPod,
-		"PUT /v1.0/pods/{id}":         a.updatePod,
-		"DELETE /v1.0/pods/{id}":      a.deletePod,
-		"POST /v1.0/pods/{id}/check":  a.checkPod,
-		"GET /v1.0/routings":          a.listRoutings,
-		"GET /v1.0/routings/{id}":     a.showRouting,
-		"GET /v1.0/routings/lookup":   a.lookupRouting,
-		"POST /v1.0/routings/rebuild": a.rebuildRoutings,
-		"GET /v1.0/ceilings":          a.showCeilings,
-		"PUT /v1.0/ceilings":          a.setCeilings,
+		"GET /v1.0/pods":                     a.listPods,
+		"POST /v1.0/pods":                    a.createPod,
+		"GET /v1.0/pods/{id}":                a.showPod,
+		"PUT /v1.0/pods/{id}":                a.updatePod,
+		"DELETE /v1.0/pods/{id}":             a.deletePod,
+		"POST /v1.0/pods/{id}/check":         a.checkPod,
+		"GET /v1.0/routings":                 a.listRoutings,
+		"GET /v1.0/routings/{id}":            a.showRouting,
+		"GET /v1.0/routings/lookup":          a.lookupRouting,
+		"POST /v1.0/routings/rebuild":        a.rebuildRoutings,
+		"GET /v1.0/bindings":                 a.listBindings,
+		"GET /v1.0/bindings/{project_id}":    a.showBinding,
+		"PUT /v1.0/bindings/{project_id}":    a.setBinding,
+		"DELETE /v1.0/bindings/{project_id}": a.deleteBinding,
+		"GET /v1.0/ceilings":                 a.showCeilings,
+		"PUT /v1.0/ceilings":                 a.setCeilings,
 	} {
 		a.protected.Handle(pattern, a.handler(serve))
 	}

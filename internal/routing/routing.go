@@ -1,5 +1,5 @@
 // Package routing answers "in which pod does this resource live?": from memory, from the table, and when neither knows,
-// by asking all pods once, in parallel. What it learns on the way it keeps.
+// by asking all pods once, in parallel. What it learns on the way it keeps. Beside it stands which pod a project is bound to.
 //
 // The table is a cache of the truth (DESIGN: invariant 2); Rebuild makes it anew from the pods. The package knows where in
 // each API a resource is shown and listed, and nothing else of those APIs. It must not depend on the gateways.
@@ -32,12 +32,20 @@ type Pods interface{ Snapshot() *pod.Snapshot }
 
 // Table is the routing table with its cache. Safe for concurrent use; Run must be running for Learn to have an effect.
 type Table struct {
-	store   store.Routings
-	pods    Pods
-	log     *slog.Logger
-	cache   *otter.Cache[key, entry]
-	asking  singleflight.Group
-	learned chan store.Routing
+	store    store.Routings
+	bindings store.Bindings
+	pods     Pods
+	log      *slog.Logger
+	cache    *otter.Cache[key, entry]
+	homes    *otter.Cache[string, home] // by project
+	asking   singleflight.Group
+	learned  chan store.Routing
+}
+
+// Store is what the table is kept in.
+type Store interface {
+	store.Routings
+	store.Bindings
 }
 
 type key struct {
@@ -54,10 +62,10 @@ type entry struct {
 const learnBacklog = 20000
 
 // NewTable makes a table that remembers cacheSize resources in memory.
-func NewTable(s store.Routings, pods Pods, cacheSize int, log *slog.Logger) *Table {
+func NewTable(s Store, pods Pods, cacheSize int, log *slog.Logger) *Table {
 	return &Table{
-		store: s, pods: pods, log: log, learned: make(chan store.Routing, learnBacklog),
-		cache: otter.Must(&otter.Options[key, entry]{MaximumSize: cacheSize}),
+		store: s, bindings: s, pods: pods, log: log, learned: make(chan store.Routing, learnBacklog),
+		cache: otter.Must(&otter.Options[key, entry]{MaximumSize: cacheSize}), homes: newHomes(),
 	}
 }
 
