@@ -88,6 +88,20 @@ func (pl *Placement) Pods() ([]*pod.Pod, error) {
 	return eligible, nil
 }
 
+// Create runs a creation in the first of Pods that takes it. A project that has not said where it wants to be is bound to
+// that pod, so that what it creates next finds there what it created first.
+func (pl *Placement) Create(cr Creation) (*pod.Pod, *Answer, error) {
+	pods, err := pl.Pods()
+	if err != nil {
+		return nil, nil, err
+	}
+	p, a, err := pl.call.create(pods, cr)
+	if err == nil && a.OK() && pl.bound == nil && pl.zone == nil {
+		pl.call.Routing.Settle(context.WithoutCancel(pl.call.Context()), pl.call.Caller.ProjectID, p)
+	}
+	return p, a, err
+}
+
 // Creation is one attempt to create something in a pod that has no field to find it again by.
 type Creation struct {
 	// Send creates in a pod; it sends exactly one request that may have an effect.
@@ -109,10 +123,10 @@ type Found struct {
 // lookUpAfter are the pauses before each look for a resource after a lost reply: the pod may still be at it.
 var lookUpAfter = []time.Duration{0, time.Second, 2 * time.Second, 4 * time.Second}
 
-// Create runs a creation in the first of pods that takes it. A request that certainly never left is tried at the next pod;
+// create runs a creation in the first of pods that takes it. A request that certainly never left is tried at the next pod;
 // one that may have arrived is never sent again: the pod is asked for what came of it, and a new resource that nobody has
 // claimed is adopted. The work goes on when the client hangs up, so that its outcome is recorded.
-func (c *Call) Create(pods []*pod.Pod, cr Creation) (*pod.Pod, *Answer, error) {
+func (c *Call) create(pods []*pod.Pod, cr Creation) (*pod.Pod, *Answer, error) {
 	ctx := context.WithoutCancel(c.Context())
 	var failure error
 	for _, p := range pods {

@@ -82,6 +82,38 @@ func TestCreate_Confirmed_IsRecorded(t *testing.T) {
 	}
 }
 
+func TestCreate_WithoutZone_StaysInThePodOfTheFirstOne(t *testing.T) {
+	f := fleetOf(t, nil, nil, nil)
+	f.pods[0].create, f.pods[1].create = boots(f.pods[0], 100, nil), boots(f.pods[1], 200, nil)
+	f.pods[0].SetFault(podtest.Refused)
+	if got := created(post(t, f, "a")); got != sid(200) {
+		t.Fatalf("with the first pod down: %s", got)
+	}
+	f.pods[0].SetFault(nil)
+	if got := created(post(t, f, "b")); got != sid(201) {
+		t.Errorf("the first pod is back, and the project in the second one: %s", got)
+	}
+	f.pods[1].SetFault(podtest.Refused)
+	if got := created(post(t, f, "c")); got != sid(100) {
+		t.Errorf("its own pod is down: %s", got)
+	}
+	if b, err := f.Store.GetBinding(t.Context(), project); err != nil || b.PodNum != f.known[1].Num {
+		t.Errorf("bound to %+v, %v, want the second pod as before", b, err)
+	}
+}
+
+func TestCreate_InAZone_BindsNothing(t *testing.T) {
+	f := fleetOf(t, nil, nil, nil)
+	f.pods[1].create = boots(f.pods[1], 1, nil)
+	w := ask(t, f.nova, "POST", "/v2.1/servers", `{"server": {"name": "a", "availability_zone": "az-pod2"}}`)
+	if got := created(w); got != sid(1) {
+		t.Fatalf("got %s", got)
+	}
+	if b, err := f.Store.GetBinding(t.Context(), project); err == nil {
+		t.Errorf("bound to %+v by a create that said where", b)
+	}
+}
+
 func TestCreate_Refused_IsTheClientsAnswer(t *testing.T) {
 	f := fleetOf(t, nil, nil, nil)
 	f.pods[0].create = podtest.JSON(403, `{"forbidden": {"code": 403, "message": "Quota exceeded"}}`)

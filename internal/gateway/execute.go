@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/tricircle/tricircle/internal/fault"
@@ -154,11 +155,11 @@ func (c *Call) AnyPod() error {
 	return failure
 }
 
-// Eligible returns the pods that take new work and speak the request's microversion, in order of registration, those that
-// are known to be down last.
+// Eligible returns the pods that take new work and speak the request's microversion: the one that the project is bound to
+// first, then in order of registration, and those that are known to be down last.
 func (c *Call) Eligible() []*pod.Pod {
 	var up, down []*pod.Pod
-	for _, p := range c.Pods.Serving() {
+	for _, p := range c.homeFirst() {
 		_, has := p.Endpoint(c.Service.Pod)
 		newest := p.Versions(c.Service.Pod).Max
 		switch {
@@ -170,6 +171,18 @@ func (c *Call) Eligible() []*pod.Pod {
 		}
 	}
 	return append(up, down...)
+}
+
+// homeFirst returns the pods that may be called, the one that the project is bound to before the others.
+func (c *Call) homeFirst() []*pod.Pod {
+	pods := c.Pods.Serving()
+	home := c.Routing.Home(c.Context(), c.Caller.ProjectID)
+	at := slices.IndexFunc(pods, func(p *pod.Pod) bool { return home != nil && p.Num == home.Num })
+	if at > 0 {
+		home = pods[at] // of this request's snapshot
+		pods = slices.Insert(slices.Delete(pods, at, at+1), 0, home)
+	}
+	return pods
 }
 
 // actionOf returns the name of the action in a body such as {"os-start": null}.

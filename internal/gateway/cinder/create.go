@@ -42,12 +42,8 @@ func create(c *gateway.Call) error {
 	if zone != "" && !pl.Zone(zone) {
 		return fault.BadRequest("Availability zone '%s' is invalid.", zone)
 	}
-	pods, err := pl.Pods()
-	if err != nil {
-		return err
-	}
 	name, _ := jsonx.String(c.Body, "volume", "name")
-	p, a, err := c.Create(pods, gateway.Creation{
+	p, a, err := pl.Create(gateway.Creation{
 		Name: name,
 		Send: func(ctx context.Context, p *pod.Pod) (*gateway.Answer, error) {
 			body, err := bodyFor(c.Body, p, zone)

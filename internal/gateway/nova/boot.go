@@ -39,11 +39,7 @@ func boot(c *gateway.Call) error {
 	if err := b.bindHosts(pl); err != nil {
 		return err
 	}
-	pods, err := pl.Pods()
-	if err != nil {
-		return err
-	}
-	p, a, err := c.Create(pods, gateway.Creation{
+	p, a, err := pl.Create(gateway.Creation{
 		Name: b.name,
 		Send: func(ctx context.Context, p *pod.Pod) (*gateway.Answer, error) {
 			body, err := b.bodyFor(p)

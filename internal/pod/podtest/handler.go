@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
+	"syscall"
 )
 
 // Handler answers one call as a transport does: with an answer, or with an error when none came.
@@ -14,6 +16,11 @@ type Handler func(*http.Request) (*http.Response, error)
 
 // RoundTrip implements http.RoundTripper.
 func (h Handler) RoundTrip(req *http.Request) (*http.Response, error) { return h(req) }
+
+// Refused is what a host does where nobody listens.
+func Refused(*http.Request) (*http.Response, error) {
+	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+}
 
 // errReset is what a client sees of a connection that broke.
 var errReset = errors.New("read: connection reset by peer")

@@ -8,11 +8,9 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -66,7 +64,7 @@ func (c *Cloud) roundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if h == nil {
-		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+		h = Refused
 	}
 	res, err := h(req)
 	if err == nil {
