@@ -63,7 +63,7 @@ var meanings = []struct {
 	{gateway.ByAZ, "a new resource, in the pod that the request is bound to, or that serves the zone"},
 	{gateway.FanOutMerge, "all pods; their lists are merged"},
 	{gateway.TopOwned, "one pod for all, until the top owns it"},
-	{gateway.FanOutSum, "all pods, added up; served ones are those of one pod for now"},
+	{gateway.FanOutSum, "all pods, added up"},
 	{gateway.TopStatic, "the top itself, or any pod where all are the same"},
 	{gateway.AdminScopedPod, "an administrator's view of hosts and services; 403 for others"},
 	{gateway.DeprecatedProxy, "other services, by the compute API, for clients of old"},

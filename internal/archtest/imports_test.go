@@ -60,7 +60,7 @@ var guarded = []struct {
 	{"github.com/nats-io/...", []string{"bus/nats"}, false, "the bus must be replaceable"},
 	{"github.com/go-json-experiment/...", []string{"jsonx"}, false, "it is experimental: its changes must hit one package"},
 	{"github.com/failsafe-go/...", []string{"pod"}, false, "the guard is the one place where pods are kept apart"},
-	{"github.com/maypok86/otter/...", []string{"identity", "routing"}, false, "caches are where the design names them, and bounded"},
+	{"github.com/maypok86/otter/...", []string{"gateway", "identity", "routing"}, false, "caches are where the design names them, and bounded"},
 	{"github.com/prometheus/...", []string{"obs"}, false, "labels are bounded in one place"},
 	{"gopkg.in/ini.v1", []string{"config"}, false, "the form of configuration files is config's"},
 	{"github.com/spf13/...", []string{"cli", "cmd/tricircle"}, false, "commands are parsed in one place"},

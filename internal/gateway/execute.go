@@ -32,6 +32,10 @@ func (c *Call) execute() error {
 		if col, ok := c.Service.Lists[c.Route.Path]; ok {
 			return c.Merge(col)
 		}
+	case FanOutSum:
+		if sum, ok := c.Service.Sums[c.Route.Path]; ok {
+			return c.Sum(sum)
+		}
 	case Unsupported:
 		return c.Service.Removed(c.Route)
 	}
@@ -141,7 +145,7 @@ func (c *Call) recordBirth(ctx context.Context, p *pod.Pod, a *Answer) {
 // AnyPod asks one healthy pod for what is the same in all of them: the first that was registered, so that everybody gets
 // the same answers. Reads move on to the next pod when one fails.
 func (c *Call) AnyPod() error {
-	var failure error = fault.Unavailable(nil, "No pod is registered and enabled. An administrator registers one with: tricircle pod create.")
+	failure := errNoPods()
 	for _, p := range c.Eligible() {
 		a, err := c.Do(c.Context(), p, Request{Method: c.R.Method, Path: c.Path, Query: c.R.URL.RawQuery, Body: c.Body})
 		if err == nil {
@@ -153,6 +157,10 @@ func (c *Call) AnyPod() error {
 		failure = err
 	}
 	return failure
+}
+
+func errNoPods() error {
+	return fault.Unavailable(nil, "No pod is registered and enabled. An administrator registers one with: tricircle pod create.")
 }
 
 // Eligible returns the pods that take new work and speak the request's microversion: the one that the project is bound to

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tricircle/tricircle/internal/fault"
@@ -213,6 +214,15 @@ func (c *Call) Reply(p *pod.Pod, a *Answer) error {
 		_, _ = c.W.Write(body)
 	}
 	return nil
+}
+
+// ReplyJSON gives the client a document that was made of the answers of several pods.
+func (c *Call) ReplyJSON(doc []byte) {
+	h := c.W.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(doc)))
+	c.W.WriteHeader(http.StatusOK)
+	_, _ = c.W.Write(doc)
 }
 
 func isJSON(h http.Header) bool {

@@ -40,6 +40,8 @@ type Service struct {
 	Special map[string]func(*Call) error
 	// Lists are the merged collections by path, such as "/servers/detail".
 	Lists map[string]*Collection
+	// Sums are the answers that are added up, by path, such as "/limits".
+	Sums map[string]*Sum
 	// Missing renders the service's own 404 for a resource that no pod has.
 	Missing func(typ store.ResourceType, id string) *fault.Error
 	// Removed renders its answer to a call that it no longer serves.
@@ -77,6 +79,7 @@ type Options struct {
 type Gateway struct {
 	Options
 	creates inflight
+	usage   *lastKnown
 	api     http.Handler // what is below the version prefix, behind authentication
 }
 
@@ -88,7 +91,7 @@ func New(o Options) (*Gateway, error) {
 			return nil, fmt.Errorf("route %q names no handler of its service: %q", r, r.Handler)
 		}
 	}
-	g := &Gateway{Options: o, creates: newInflight()}
+	g := &Gateway{Options: o, creates: newInflight(), usage: newLastKnown()}
 	g.api = identity.Middleware(o.Validator, o.Service.Style, o.KeystoneURI, o.Log)(http.HandlerFunc(g.serveAPI))
 	return g, nil
 }
@@ -128,7 +131,11 @@ func (g *Gateway) serveAPI(w http.ResponseWriter, r *http.Request) {
 	c := &Call{Gateway: g, W: w, R: r, Pods: g.Pods.Snapshot(), Caller: identity.FromContext(r.Context())}
 	c.Prefix = g.Service.prefixOf(r.URL.EscapedPath())
 	c.Path = strings.TrimPrefix(r.URL.EscapedPath(), c.Prefix)
-	if err := g.serve(c); err != nil {
+	err := g.serve(c)
+	if r, ok := errors.AsType[*Refusal](err); ok {
+		err = c.Reply(r.Pod, r.Answer)
+	}
+	if err != nil {
 		c.fail(err)
 	}
 }

@@ -20,6 +20,15 @@ func (c *Call) rules(p *pod.Pod) *jsonx.Rules {
 	return &jsonx.Rules{Edit: edit, Opaque: c.Service.Opaque}
 }
 
+// Link is the address of the call at the top, with other parameters: what a link to the next page leads to.
+func (c *Call) Link(query url.Values) string {
+	path := c.Prefix
+	if c.projectInPath || c.Service.ProjectInPath && c.Caller.ProjectID != "" {
+		path += "/" + c.Caller.ProjectID
+	}
+	return c.Public(c.R) + path + c.Path + "?" + query.Encode()
+}
+
 // topLink turns a link of the pod's into the top's. The host is not looked at: a pod may call itself by names that are
 // not those in the catalog (nova.conf [api] compute_link_prefix, cinder.conf public_endpoint). A versioned path is known
 // by its version; the bookmark links of Nova and Cinder have none, and begin where the pod's service does.

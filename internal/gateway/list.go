@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -99,9 +98,6 @@ func (c *Call) Merge(col *Collection) error {
 		return err
 	}
 	if err := m.verdict(); err != nil {
-		if r, ok := errors.AsType[*relayed](err); ok {
-			return c.Reply(r.pod, r.answer)
-		}
 		return err
 	}
 	return m.reply()
@@ -262,7 +258,7 @@ func (m *merger) verdict() error {
 		}
 	}
 	if refusal != nil && (answered == 0 || refusal.Status == http.StatusBadRequest) {
-		return &relayed{pod: refuser, answer: refusal}
+		return &Refusal{Pod: refuser, Answer: refusal}
 	}
 	if refused > 0 {
 		m.Log.WarnContext(m.ctx, "some pods refuse a list that others answer; their policies differ", "path", m.Path)
@@ -277,20 +273,8 @@ func (m *merger) verdict() error {
 	return nil
 }
 
-// relayed is a pod's refusal that stands for the whole list.
-type relayed struct {
-	pod    *pod.Pod
-	answer *Answer
-}
-
-func (r *relayed) Error() string {
-	return fmt.Sprintf("pod %s answered %d", r.pod.Name(), r.answer.Status)
-}
-
 // reply renders the page as the service does.
 func (m *merger) reply() error {
-	h := m.W.Header()
-	h.Set("Content-Type", "application/json")
 	var out bytes.Buffer
 	out.Grow(m.page.Len() + 1024)
 	fmt.Fprintf(&out, `{%q: [`, m.col.Member)
@@ -305,9 +289,7 @@ func (m *merger) reply() error {
 		fmt.Fprintf(&out, `, %q: [{"rel": "next", "href": %s}]`, m.col.links(), jsonx.Quote(nil, m.nextLink()))
 	}
 	out.WriteByte('}')
-	h.Set("Content-Length", strconv.Itoa(out.Len()))
-	m.W.WriteHeader(http.StatusOK)
-	_, _ = m.W.Write(out.Bytes())
+	m.ReplyJSON(out.Bytes())
 	return nil
 }
 
@@ -333,11 +315,7 @@ func (m *merger) nextLink() string {
 	query.Del("offset")
 	query.Set("marker", m.last.id)
 	query.Set(cursorParam, m.cursor().String())
-	path := m.Prefix
-	if m.projectInPath || m.Service.ProjectInPath && m.Caller.ProjectID != "" {
-		path += "/" + m.Caller.ProjectID
-	}
-	return m.Public(m.R) + path + m.Path + "?" + query.Encode()
+	return m.Link(query)
 }
 
 // close ends the streams. What is left of their batches is read, for that keeps the connections usable, but not waited for.

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/tricircle/tricircle/internal/identity"
 	"github.com/tricircle/tricircle/internal/jsonx"
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/routing"
@@ -43,9 +42,6 @@ type stream struct {
 	err     error   // the pod is missing from the list
 	refusal *Answer // the pod answered with an error of its own
 }
-
-// errStop wraps what ends the whole list rather than one pod's part.
-var errStop = errors.New("list cannot be served")
 
 // A stream that must search for the place after a foreign marker reads so many rows at once, and at most so many times: a
 // place further down is refused like a marker that nobody has (docs/api/merge.md section 3). Next links need no search.
@@ -120,9 +116,8 @@ func (s *stream) fetch() bool {
 	case res.StatusCode == http.StatusOK:
 		s.rows = jsonx.NewRows(res.Body, s.col.Member, maxRow)
 		return true
-	case res.StatusCode >= 500, res.StatusCode == http.StatusTooManyRequests, res.StatusCode == http.StatusRequestEntityTooLarge:
-		retry, _ := strconv.Atoi(res.Header.Get("Retry-After"))
-		s.fail(&pod.UnavailableError{Pod: s.pod.Name(), Service: s.Service.Pod, Sent: true, Reason: "answered " + res.Status, RetryAfter: retry})
+	case busy(res.StatusCode):
+		s.fail(s.tooBusy(s.pod, res.StatusCode, res.Header))
 	case s.origin != "" && s.marker == s.origin && s.place != nil:
 		// The pod knows the id no more (the row was purged), so its place is found by reading up to it.
 		s.close()
@@ -183,19 +178,7 @@ func (s *stream) finish() {
 
 func (s *stream) fail(err error) {
 	s.close()
-	_, unavailable := errors.AsType[*pod.UnavailableError](err)
-	switch {
-	case errors.Is(err, identity.ErrInvalidToken), s.Context().Err() != nil:
-		s.err = errors.Join(errStop, err)
-	case unavailable:
-		s.err = err
-	default:
-		reason := "its part of the list is broken"
-		if errors.Is(err, context.DeadlineExceeded) {
-			reason = "no answer in time"
-		}
-		s.err = &pod.UnavailableError{Pod: s.pod.Name(), Service: s.Service.Pod, Sent: true, Reason: reason, Err: err}
-	}
+	s.err = s.Absent(s.pod, err)
 }
 
 func (s *stream) close() {

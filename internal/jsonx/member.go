@@ -131,6 +131,26 @@ func Fields(dst [][]byte, src []byte, paths [][]string) ([][]byte, error) {
 	return dst, nil
 }
 
+// Elements returns the raw elements of an array, as parts of src. ok is false if src is malformed or no array.
+func Elements(src []byte) (elements [][]byte, ok bool) {
+	s := scan(src)
+	defer s.release()
+	if s.dec.PeekKind() != '[' || s.token() != nil {
+		return nil, false
+	}
+	for s.dec.PeekKind() != ']' {
+		raw, _, _, err := s.value()
+		if err != nil {
+			return nil, false
+		}
+		elements = append(elements, raw)
+	}
+	if s.token() != nil || s.finish() != nil {
+		return nil, false
+	}
+	return elements, true
+}
+
 // FirstKey returns the name of the first member of an object: what a server action is called by, in {"os-start": null}.
 // A document that is not an object, or an empty one, is a *SyntaxError.
 func FirstKey(src []byte) (string, error) {

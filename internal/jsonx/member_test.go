@@ -180,3 +180,15 @@ func FuzzSet(f *testing.F) {
 		}
 	})
 }
+
+func TestElements_OfArrays_AreParts(t *testing.T) {
+	got, ok := Elements([]byte(` [1, {"a": [2]} ,"x"] `))
+	if want := `1|{"a": [2]}|"x"`; !ok || string(bytes.Join(got, []byte("|"))) != want {
+		t.Errorf("got %s, %v", got, ok)
+	}
+	for _, src := range []string{``, `{}`, `"x"`, `[1`, `[1,]`, `[1] 2`} {
+		if got, ok := Elements([]byte(src)); ok {
+			t.Errorf("%s: %s", src, got)
+		}
+	}
+}

@@ -265,11 +265,11 @@ var current = map[string]gateway.Route{
 	"GET    /qos-specs/{id}/disassociate_all": {Class: owned, Note: "a GET with effects: never repeated"},
 
 	// Limits and quotas.
-	"GET    /limits":                      {Class: sum, Handler: "anyPod", Note: "those of one pod, until the top owns quotas"},
+	"GET    /limits":                      {Class: sum, Note: "limits are those of one pod, until the top owns quotas"},
 	"GET    /os-quota-class-sets/{id}":    {Class: owned},
 	"PUT    /os-quota-class-sets/{id}":    {Class: owned},
 	"DELETE /os-quota-sets/{id}":          {Class: owned},
-	"GET    /os-quota-sets/{id}":          {Class: owned, Note: "with usage=True in_use and reserved are sums"},
+	"GET    /os-quota-sets/{id}":          {Class: owned, Handler: "quota", Note: "with usage=True in_use and reserved are sums"},
 	"PUT    /os-quota-sets/{id}":          {Class: owned, Note: "not below the usage of all pods"},
 	"GET    /os-quota-sets/{id}/defaults": {Class: owned},
 

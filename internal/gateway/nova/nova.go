@@ -36,6 +36,7 @@ func Service(public func(*http.Request) string, ceiling func() microversion.Vers
 			"boot":     boot,
 			"attach":   attach,
 			"unshelve": unshelve,
+			"usage":    usage,
 		},
 		Lists: map[string]*gateway.Collection{
 			"/servers":                servers(summary),
@@ -43,6 +44,7 @@ func Service(public func(*http.Request) string, ceiling func() microversion.Vers
 			"/os-volumes_boot":        servers(summary),
 			"/os-volumes_boot/detail": servers(nil),
 		},
+		Sums:           sums,
 		Missing:        missing,
 		Removed:        removed,
 		ForeignProject: foreignProject,

@@ -195,7 +195,7 @@ var current = map[string]gateway.Route{
 	"GET    /os-availability-zone/detail": {Class: admin, Handler: "zones", Note: "hosts qualified"},
 
 	// Limits, quotas and usage.
-	"GET    /limits":                           {Class: sum, Handler: "anyPod", Note: "those of one pod, until the top owns quotas"},
+	"GET    /limits":                           {Class: sum, Note: "limits are those of one pod, until the top owns quotas"},
 	"GET    /os-instance_usage_audit_log":      {Class: sum},
 	"GET    /os-instance_usage_audit_log/{id}": {Class: sum, Note: "id is a quoted time stamp"},
 	"GET    /os-quota-class-sets/{id}":         {Class: owned},
@@ -203,10 +203,10 @@ var current = map[string]gateway.Route{
 	"GET    /os-quota-sets/{id}":               {Class: owned},
 	"PUT    /os-quota-sets/{id}":               {Class: owned, Note: "without force not below the usage of all pods"},
 	"DELETE /os-quota-sets/{id}":               {Class: owned},
-	"GET    /os-quota-sets/{id}/detail":        {Class: sum, Handler: "anyPod", Note: "those of one pod, until the top owns quotas"},
+	"GET    /os-quota-sets/{id}/detail":        {Class: sum, Note: "limits are those of one pod, until the top owns quotas"},
 	"GET    /os-quota-sets/{id}/defaults":      {Class: owned},
-	"GET    /os-simple-tenant-usage":           {Class: sum, Note: "pods in fixed order; 503 when one is down: it is for bills"},
-	"GET    /os-simple-tenant-usage/{id}":      {Class: sum},
+	"GET    /os-simple-tenant-usage":           {Class: sum, Handler: "usage", Note: "pods in fixed order; 503 when one is down: it is for bills"},
+	"GET    /os-simple-tenant-usage/{id}":      {Class: sum, Handler: "usage"},
 
 	// Aggregates, for administrators. Ids say the pod, hosts are qualified by it.
 	"GET    /os-aggregates":                          {Class: admin, Note: "integer ids encoded, hosts qualified"},
