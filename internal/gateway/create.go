@@ -46,6 +46,15 @@ func (pl *Placement) BindTo(typ store.ResourceType, id string) error {
 	return pl.Bind(p, typ.String()+" "+id)
 }
 
+// BindToKnown is BindTo for what the routing table knows. Anything else binds nothing.
+func (pl *Placement) BindToKnown(typ store.ResourceType, id string) error {
+	p, err := pl.call.Routing.Known(pl.call.Context(), typ, id)
+	if p == nil || err != nil {
+		return nil
+	}
+	return pl.Bind(p, typ.String()+" "+id)
+}
+
 // BindToHost is Bind for a host in the form "<host>.<pod>", in which the top shows hosts to administrators. It returns the pod's
 // own name for it. A name that ends in no pod is returned as it is, and binds nothing.
 func (pl *Placement) BindToHost(name string) (bare string, err error) {
@@ -95,8 +104,16 @@ func (pl *Placement) Create(cr Creation) (*pod.Pod, *Answer, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	passedOver := false // a pod, for something that the request asks for: that says where it wants to be, too
+	if elsewhere := cr.Elsewhere; elsewhere != nil {
+		cr.Elsewhere = func(a *Answer) bool {
+			lacks := elsewhere(a)
+			passedOver = passedOver || lacks
+			return lacks
+		}
+	}
 	p, a, err := pl.call.create(pods, cr)
-	if err == nil && a.OK() && pl.bound == nil && pl.zone == nil {
+	if err == nil && a.OK() && pl.bound == nil && pl.zone == nil && !passedOver {
 		pl.call.Routing.Settle(context.WithoutCancel(pl.call.Context()), pl.call.Caller.ProjectID, p)
 	}
 	return p, a, err
@@ -106,6 +123,9 @@ func (pl *Placement) Create(cr Creation) (*pod.Pod, *Answer, error) {
 type Creation struct {
 	// Send creates in a pod; it sends exactly one request that may have an effect.
 	Send func(ctx context.Context, p *pod.Pod) (*Answer, error)
+	// Elsewhere reports whether an answer refuses for want of something that another pod may have, and has made nothing. The next pod
+	// is tried then; if all refuse, the first refusal stands. May be nil.
+	Elsewhere func(a *Answer) bool
 	// Born records what a confirmed creation has made. Nil: the resource that the answer shows.
 	Born func(ctx context.Context, p *pod.Pod, a *Answer)
 	// Name, in the client's project, is what the new resource can be recognised by after a lost reply.
@@ -129,6 +149,8 @@ var lookUpAfter = []time.Duration{0, time.Second, 2 * time.Second, 4 * time.Seco
 func (c *Call) create(pods []*pod.Pod, cr Creation) (*pod.Pod, *Answer, error) {
 	ctx := context.WithoutCancel(c.Context())
 	var failure error
+	var refuser *pod.Pod
+	var refusal *Answer
 	for _, p := range pods {
 		expected := c.creates.expect(p, c.Caller.ProjectID)
 		defer expected()
@@ -146,6 +168,11 @@ func (c *Call) create(pods []*pod.Pod, cr Creation) (*pod.Pod, *Answer, error) {
 		leave() // not before it is recorded, or another create of that name might take it for its own
 		unavailable, ok := errors.AsType[*pod.UnavailableError](err)
 		switch {
+		case err == nil && cr.Elsewhere != nil && cr.Elsewhere(a):
+			if refuser == nil {
+				refuser, refusal = p, a
+			}
+			continue
 		case err == nil:
 			return p, a, nil
 		case !ok:
@@ -156,7 +183,10 @@ func (c *Call) create(pods []*pod.Pod, cr Creation) (*pod.Pod, *Answer, error) {
 		}
 		failure = err
 	}
-	return nil, nil, failure
+	if failure != nil {
+		return nil, nil, failure // rather than a refusal: a pod that cannot be asked may have what others lack
+	}
+	return refuser, refusal, nil
 }
 
 // shows reports whether the answer to a creation tells what was created: the resource, or a reservation of several servers.

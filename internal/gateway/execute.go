@@ -114,7 +114,11 @@ func (c *Call) byRef() error {
 		if !ok {
 			continue
 		}
-		if err := pl.BindTo(ref.Type, id); err != nil {
+		bind := pl.BindTo
+		if ref.IfKnown {
+			bind = pl.BindToKnown
+		}
+		if err := bind(ref.Type, id); err != nil {
 			return err
 		}
 	}

@@ -37,6 +37,8 @@ var classes = []Class{TopStatic, ByAZ, ByID, ByRef, FanOutMerge, FanOutSum, TopO
 type Ref struct {
 	Type store.ResourceType
 	Path []string // member names: {"snapshot", "volume_id"}
+	// IfKnown: it may be the id of something that no pod has. It counts if the routing table knows it, and pods are not asked.
+	IfKnown bool
 }
 
 // Route is one call of an API, and what becomes of it.

@@ -1,5 +1,5 @@
 // Package cinder is the block storage API gateway: Cinder's route table, and the few calls that a routing class cannot
-// express: create a volume, list zones. Everything else the engine does.
+// express: create a volume or a group, accept a transfer, list zones. Everything else the engine does.
 //
 // It must not depend on another service's gateway. What two services need belongs into the engine.
 package cinder
@@ -33,10 +33,13 @@ func Service(public func(*http.Request) string, ceiling func() microversion.Vers
 		Roots:        &roots{public: public, advertised: func() microversion.Range { return versions.Advertised(ceiling()) }},
 		TokenForRoot: true,
 		Special: map[string]func(*gateway.Call) error{
-			"anyPod": (*gateway.Call).AnyPod,
-			"zones":  (*gateway.Call).ListZones,
-			"create": create,
-			"quota":  quota,
+			"anyPod":                 (*gateway.Call).AnyPod,
+			"zones":                  (*gateway.Call).ListZones,
+			"create":                 newVolume.create,
+			"createGroup":            newGroup.create,
+			"createConsistencyGroup": newConsistencyGroup.create,
+			"accept":                 accept,
+			"quota":                  quota,
 		},
 		Lists:          lists(),
 		Sums:           sums,

@@ -186,7 +186,7 @@ func TestBodyFor_ChangesTheZoneOnly(t *testing.T) {
 		{mapped, "z", `{"volume": {"availability_zone": "z", "size": 1.0 }}`, `{"volume": {"availability_zone": "nova", "size": 1.0 }}`},
 		{wild, "z", `{"volume": {"availability_zone": "z", "size": 1 }}`, `{"volume": {"size": 1 }}`},
 	} {
-		got, err := bodyFor([]byte(c.body), c.pod, c.zone)
+		got, err := newVolume.bodyFor([]byte(c.body), c.pod, c.zone)
 		if err != nil || string(got) != c.want {
 			t.Errorf("%s: got %s, %v, want %s", c.body, got, err, c.want)
 		}

@@ -32,6 +32,11 @@ type refs = []gateway.Ref
 
 func ref(t store.ResourceType, path ...string) gateway.Ref { return gateway.Ref{Type: t, Path: path} }
 
+// ifKnown is for ids that need not be of anything in a pod.
+func ifKnown(t store.ResourceType, path ...string) gateway.Ref {
+	return gateway.Ref{Type: t, Path: path, IfKnown: true}
+}
+
 // copyOf is what a group is copied from: the member of the body called member holds one of these two ids.
 func copyOf(member, snapshotID, groupID string) refs {
 	return refs{ref(groupSnapshot, member, snapshotID), ref(group, member, groupID)}
@@ -136,7 +141,7 @@ var current = map[string]gateway.Route{
 
 	// Attachments.
 	"GET    /attachments":                         {Class: merge, Min: v(27), Note: "a volume_id or instance_id asks one pod; no links at all"},
-	"POST   /attachments":                         {Class: byRef, Refs: refs{ref(volume, "attachment", "volume_uuid")}, Min: v(27), Note: "and its server"},
+	"POST   /attachments":                         {Class: byRef, Refs: refs{ref(volume, "attachment", "volume_uuid"), ifKnown(store.Server, "attachment", "instance_uuid")}, Min: v(27)},
 	"GET    /attachments/detail":                  {Class: merge, Min: v(27)},
 	"DELETE /attachments/{id}":                    {Class: byID, Type: attachment, Min: v(27)},
 	"GET    /attachments/{id}":                    {Class: byID, Type: attachment, Min: v(27), Note: "storage addresses of the pod"},
@@ -149,13 +154,13 @@ var current = map[string]gateway.Route{
 	"GET    /os-volume-transfer/detail":      {Class: merge},
 	"DELETE /os-volume-transfer/{id}":        {Class: byID, Type: transfer},
 	"GET    /os-volume-transfer/{id}":        {Class: byID, Type: transfer},
-	"POST   /os-volume-transfer/{id}/accept": {Class: byID, Type: transfer, Note: "by another project, to which the volume then belongs"},
+	"POST   /os-volume-transfer/{id}/accept": {Class: byID, Type: transfer, Handler: "accept", Note: "by another project, to which the volume then belongs"},
 	"GET    /volume-transfers":               {Class: merge, Note: "created_at asc below 3.59, desc from it"},
 	"POST   /volume-transfers":               {Class: byRef, Refs: refs{ref(volume, "transfer", "volume_id")}, Note: "shows auth_key: never kept"},
 	"GET    /volume-transfers/detail":        {Class: merge},
 	"DELETE /volume-transfers/{id}":          {Class: byID, Type: transfer},
 	"GET    /volume-transfers/{id}":          {Class: byID, Type: transfer},
-	"POST   /volume-transfers/{id}/accept":   {Class: byID, Type: transfer, Note: "by another project, to which the volume then belongs"},
+	"POST   /volume-transfers/{id}/accept":   {Class: byID, Type: transfer, Handler: "accept", Note: "by another project, to which the volume then belongs"},
 
 	// Messages.
 	"GET    /messages":      {Class: merge, Min: v(3), Note: "created_at desc; a resource_uuid asks one pod"},
@@ -164,7 +169,7 @@ var current = map[string]gateway.Route{
 
 	// Groups. A group is in one pod.
 	"GET    /groups":                                      {Class: merge, Min: v(13)},
-	"POST   /groups":                                      {Class: byAZ, Min: v(13), Note: "availability_zone names the pod; types by name"},
+	"POST   /groups":                                      {Class: byAZ, Handler: "createGroup", Min: v(13), Note: "availability_zone and types name the pod"},
 	"POST   /groups/action create-from-src":               {Class: byRef, Refs: copyOf("create-from-src", "group_snapshot_id", "source_group_id"), Min: v(14)},
 	"POST   /groups/action delete":                        {Class: unsupported, Min: v(13), Note: "needs an id: 400"},
 	"POST   /groups/action disable_replication":           {Class: unsupported, Min: v(13)},
@@ -199,7 +204,7 @@ var current = map[string]gateway.Route{
 	"DELETE /cgsnapshots/{id}":                  {Class: byID, Type: groupSnapshot},
 	"GET    /cgsnapshots/{id}":                  {Class: byID, Type: groupSnapshot},
 	"GET    /consistencygroups":                 {Class: merge},
-	"POST   /consistencygroups":                 {Class: byAZ},
+	"POST   /consistencygroups":                 {Class: byAZ, Handler: "createConsistencyGroup"},
 	"POST   /consistencygroups/create_from_src": {Class: byRef, Refs: copyOf("consistencygroup-from-src", "cgsnapshot_id", "source_cgid")},
 	"GET    /consistencygroups/detail":          {Class: merge},
 	"DELETE /consistencygroups/{id}":            {Class: byID, Type: group},
