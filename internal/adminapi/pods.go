@@ -48,7 +48,7 @@ func (a *api) shown(id string) (any, error) {
 		return onePod{viewRow(top)}, nil
 	}
 	if p := pods.ByID(id); p != nil {
-		return onePod{viewPod(p)}, nil
+		return onePod{viewPod(pods, p)}, nil
 	}
 	return nil, noPod(id) // another administrator was quicker
 }
@@ -85,7 +85,7 @@ func (a *api) listPods(r *http.Request) (any, error) {
 	}
 	for _, p := range pods.All() {
 		if matches(&p.Pod, filter) {
-			views = append(views, viewPod(p))
+			views = append(views, viewPod(pods, p))
 		}
 	}
 	return struct {

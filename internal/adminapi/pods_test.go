@@ -19,7 +19,7 @@ func TestCreatePod_Valid_IsStoredAndShownWhole(t *testing.T) {
 		`"dc_name":"bj","availability_zones":[{"az_name":"az1","pod_az_name":"nova"}],"state":"enabled",` +
 		`"created_at":"2026-11-22T12:00:00Z","updated_at":"2026-11-22T12:00:00Z",` +
 		`"health":{"status":"up","reason":"","checked_at":"2026-11-22T12:00:00Z","since":"2026-11-22T12:00:00Z",` +
-		`"versions":{"compute":"2.1-2.93","volume":"3.0-3.70"},"circuits_open":[]},` +
+		`"versions":{"compute":"2.1-2.93","volume":"3.0-3.70"},"circuits_open":[],"below_ceiling":[]},` +
 		`"endpoints":{"compute":"` + g.pod1.URL + `/v2.1","volume":"` + g.pod1.URL + `/v3","network":"","image":""}}}`
 	if status != 200 || body != want {
 		t.Errorf("got %d %s\nwant %s", status, body, want)

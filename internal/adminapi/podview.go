@@ -123,6 +123,7 @@ type healthView struct {
 	Since        *string          `json:"since"`
 	Versions     versionsView     `json:"versions"`
 	CircuitsOpen []string         `json:"circuits_open"` // services that are not called at the moment
+	BelowCeiling []string         `json:"below_ceiling"` // services that do not know the microversions that clients are told of
 }
 
 // versionsView has ranges of microversions such as "2.1-2.93"; empty when not known.
@@ -154,12 +155,15 @@ func viewRow(row *store.Pod) podView {
 	return v
 }
 
-func viewPod(p *pod.Pod) podView {
+func viewPod(pods *pod.Snapshot, p *pod.Pod) podView {
 	v := viewRow(&p.Pod)
 	h := p.Health()
 	v.Health = &healthView{
 		Status: h.Status, Reason: h.Reason, CheckedAt: timestamp(h.CheckedAt), Since: timestamp(h.Since),
-		Versions: viewVersions(h.Versions[pod.Compute], h.Versions[pod.Volume]), CircuitsOpen: []string{},
+		Versions: viewVersions(h.Versions[pod.Compute], h.Versions[pod.Volume]), CircuitsOpen: []string{}, BelowCeiling: []string{},
+	}
+	for _, s := range pods.BelowCeiling(p) {
+		v.Health.BelowCeiling = append(v.Health.BelowCeiling, s.String())
 	}
 	for _, s := range []pod.Service{pod.Compute, pod.Volume, pod.Network, pod.Image} {
 		if p.CircuitOpen(s) {

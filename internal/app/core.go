@@ -106,6 +106,7 @@ func (c *core) build() error {
 		},
 		Report: func(p *pod.Pod) {
 			c.metrics.SetPodHealth(p.Name(), p.Up())
+			c.metrics.SetPodBelowCeiling(p.Name(), len(c.pods.Snapshot().BelowCeiling(p)) > 0)
 			c.metrics.SetBreakerOpen(p.Name(), p.CircuitOpen(pod.Compute) || p.CircuitOpen(pod.Volume) || p.CircuitOpen(pod.Network))
 		},
 		Forget: c.metrics.ForgetPod,

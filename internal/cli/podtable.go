@@ -18,6 +18,7 @@ type pod struct {
 		Since    string   `json:"since"`
 		Versions versions `json:"versions"`
 		Open     []string `json:"circuits_open"`
+		Below    []string `json:"below_ceiling"`
 	} `json:"health"`
 	Endpoints struct {
 		Compute string `json:"compute"`
@@ -51,13 +52,21 @@ func (p pod) zones() string {
 	return strings.Join(names, ", ")
 }
 
+// health is the status, with what else an operator must know of a pod that answers.
+func (p pod) health() string {
+	if len(p.Health.Below) > 0 {
+		return p.Health.Status + ", below ceiling"
+	}
+	return p.Health.Status
+}
+
 // podColumns are those of a list.
 var podColumns = []column[pod]{
 	{"REGION", func(p pod) string { return p.Region }},
 	{"ZONES", pod.zones},
 	{"DC", func(p pod) string { return p.DC }},
 	{"STATE", func(p pod) string { return p.State }},
-	{"HEALTH", func(p pod) string { return p.Health.Status }},
+	{"HEALTH", pod.health},
 	{"COMPUTE", func(p pod) string { return p.Health.Versions.Compute }},
 	{"VOLUME", func(p pod) string { return p.Health.Versions.Volume }},
 	{"ID", func(p pod) string { return p.ID }},
@@ -68,6 +77,7 @@ var detailColumns = append(podColumns[:len(podColumns):len(podColumns)], []colum
 	{"HEALTH REASON", func(p pod) string { return p.Health.Reason }},
 	{"HEALTH SINCE", func(p pod) string { return p.Health.Since }},
 	{"CIRCUITS OPEN", func(p pod) string { return strings.Join(p.Health.Open, ", ") }},
+	{"BELOW CEILING", func(p pod) string { return strings.Join(p.Health.Below, ", ") }},
 	{"COMPUTE URL", func(p pod) string { return p.Endpoints.Compute }},
 	{"VOLUME URL", func(p pod) string { return p.Endpoints.Volume }},
 	{"NETWORK URL", func(p pod) string { return p.Endpoints.Network }},

@@ -88,11 +88,13 @@ func (pl *Placement) Pods() ([]*pod.Pod, error) {
 			pl.why, pl.bound.Name(), pl.bound.State)
 	case pl.bound != nil:
 		return []*pod.Pod{pl.bound}, nil
-	case len(eligible) == 0 && pl.zone != nil:
+	case len(eligible) == 0 && pl.zone != nil && !pl.zone[0].Accepts():
 		return nil, fault.Unavailable(nil, "Pod %s, which serves the availability zone, takes nothing new at the moment: it is %s.",
 			pl.zone[0].Name(), pl.zone[0].State)
+	case len(eligible) == 0 && pl.zone != nil:
+		return nil, pl.call.noneOf(pl.zone)
 	case len(eligible) == 0:
-		return nil, fault.Unavailable(nil, "No pod is registered and enabled. An administrator registers one with: tricircle pod create.")
+		return nil, pl.call.noneOf(pl.call.Pods.All())
 	}
 	return eligible, nil
 }

@@ -149,7 +149,7 @@ func (c *Call) recordBirth(ctx context.Context, p *pod.Pod, a *Answer) {
 // AnyPod asks one healthy pod for what is the same in all of them: the first that was registered, so that everybody gets
 // the same answers. Reads move on to the next pod when one fails.
 func (c *Call) AnyPod() error {
-	failure := errNoPods()
+	failure := c.noneOf(c.Pods.All())
 	for _, p := range c.Eligible() {
 		a, err := c.Do(c.Context(), p, Request{Method: c.R.Method, Path: c.Path, Query: c.R.URL.RawQuery, Body: c.Body})
 		if err == nil {
@@ -195,6 +195,16 @@ func (c *Call) homeFirst() []*pod.Pod {
 		pods = slices.Insert(slices.Delete(pods, at, at+1), 0, home)
 	}
 	return pods
+}
+
+// noneOf says why none of pods is eligible.
+func (c *Call) noneOf(pods []*pod.Pod) error {
+	for _, p := range pods {
+		if _, has := p.Endpoint(c.Service.Pod); has && p.Accepts() {
+			return c.tooOld(p)
+		}
+	}
+	return errNoPods()
 }
 
 // actionOf returns the name of the action in a body such as {"os-start": null}.

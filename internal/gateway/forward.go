@@ -43,7 +43,7 @@ type Request struct {
 	Path    string // escaped, below the version, without a project: "/servers/1234"
 	Query   string // encoded
 	Body    []byte
-	Version microversion.Version // zero: the one of the client's request
+	Version microversion.Version // zero: the one of the client's request, or the pod's newest if that will do
 }
 
 // Answer is a pod's answer, read whole.
@@ -51,6 +51,7 @@ type Answer struct {
 	Status int
 	Header http.Header
 	Body   []byte
+	lacks  lacks // because the pod is below the ceiling
 }
 
 // OK reports whether the pod did what it was asked.
@@ -59,6 +60,9 @@ func (a *Answer) OK() bool { return a.Status >= 200 && a.Status < 300 }
 // Send makes one call to a pod with the client's own token and headers, and returns the answer unread. Errors are those of
 // pod.Do, and a 401 of the pod after the top has looked at the token again.
 func (c *Call) Send(ctx context.Context, p *pod.Pod, r Request) (*http.Response, error) {
+	if r.Version.IsZero() {
+		r.Version = c.Version
+	}
 	req, err := c.build(ctx, p, r)
 	if err != nil {
 		return nil, err
@@ -94,9 +98,6 @@ func (c *Call) build(ctx context.Context, p *pod.Pod, r Request) (*http.Request,
 	req.Header = c.R.Header.Clone()
 	for _, name := range slices.Concat(notForwarded, strings.Split(req.Header.Get("Connection"), ",")) {
 		req.Header.Del(strings.TrimSpace(name))
-	}
-	if r.Version.IsZero() {
-		r.Version = c.Version
 	}
 	c.Service.Versions.impose(req.Header, r.Version)
 	req.Header.Set("X-Openstack-Request-Id", obs.RequestID(ctx)) // the pod's logs name it as the global request id
@@ -166,6 +167,13 @@ func (c *Call) rubbish(p *pod.Pod, method string, cause error, text string) erro
 
 // Do is Send, with the answer read whole.
 func (c *Call) Do(ctx context.Context, p *pod.Pod, r Request) (*Answer, error) {
+	var missing lacks
+	if r.Version.IsZero() {
+		var err error
+		if r.Version, missing, err = c.fit(p); err != nil {
+			return nil, err
+		}
+	}
 	res, err := c.Send(ctx, p, r)
 	if err != nil {
 		return nil, err
@@ -178,7 +186,7 @@ func (c *Call) Do(ctx context.Context, p *pod.Pod, r Request) (*Answer, error) {
 	case len(body) > maxAnswer:
 		return nil, c.rubbish(p, r.Method, nil, fmt.Sprintf("answered with more than %d MiB", maxAnswer>>20))
 	}
-	return &Answer{Status: res.StatusCode, Header: res.Header, Body: body}, nil
+	return &Answer{Status: res.StatusCode, Header: res.Header, Body: body, lacks: missing}, nil
 }
 
 // Forward sends the client's request to a pod as it is, with body in place of its body, and gives the client the answer.
@@ -196,7 +204,11 @@ func (c *Call) Reply(p *pod.Pod, a *Answer) error {
 	body := a.Body
 	if isJSON(a.Header) && len(body) > 0 {
 		var err error
-		if body, err = c.rules(p).Rewrite(make([]byte, 0, len(body)+len(body)/8), body); err != nil {
+		body, err = a.complete()
+		if err == nil {
+			body, err = c.rules(p).Rewrite(make([]byte, 0, len(body)+len(body)/8), body)
+		}
+		if err != nil {
 			return c.rubbish(p, c.R.Method, err, "answered with something that is not JSON, though it says so")
 		}
 	} else if a.OK() && len(body) > 0 && strings.HasPrefix(a.Header.Get("Content-Type"), "text/html") {

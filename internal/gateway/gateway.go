@@ -42,6 +42,9 @@ type Service struct {
 	Lists map[string]*Collection
 	// Sums are the answers that are added up, by path, such as "/limits".
 	Sums map[string]*Sum
+	// Changes say what microversions did to calls that pods below the ceiling may still be asked for, by Route.String. What is not
+	// here they are not asked for.
+	Changes map[string][]Change
 	// Missing renders the service's own 404 for a resource that no pod has.
 	Missing func(typ store.ResourceType, id string) *fault.Error
 	// Removed renders its answer to a call that it no longer serves.

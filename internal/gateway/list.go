@@ -129,6 +129,7 @@ func (m *merger) start(cur *cursor) error {
 			continue
 		}
 		s := &stream{merger: m, pod: p, order: int(p.Num), params: params}
+		s.version, s.lacks, s.err = m.fit(p)
 		s.ctx, s.leave = context.WithCancelCause(m.ctx)
 		m.streams = append(m.streams, s)
 	}

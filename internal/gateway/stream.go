@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tricircle/tricircle/internal/jsonx"
+	"github.com/tricircle/tricircle/internal/microversion"
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/routing"
 )
@@ -17,12 +18,14 @@ import (
 // stream reads one pod's part of a merged list, row by row, and asks for more only when it has run dry.
 type stream struct {
 	*merger
-	ctx    context.Context // ends with the list, or by leave
-	leave  context.CancelCauseFunc
-	pod    *pod.Pod
-	order  int // of the pod, for rows that are equal
-	params url.Values
-	batch  int // rows to ask for at once
+	ctx     context.Context // ends with the list, or by leave
+	leave   context.CancelCauseFunc
+	pod     *pod.Pod
+	order   int // of the pod, for rows that are equal
+	params  url.Values
+	version microversion.Version // to ask in
+	lacks   lacks                // of the rows, at that version
+	batch   int                  // rows to ask for at once
 
 	over    bool   // all the pod has is on earlier pages: it need not be asked
 	marker  string // of the next request
@@ -70,6 +73,9 @@ func (s *stream) next() {
 			}
 			continue
 		}
+		if err == nil {
+			raw, err = s.lacks.complete(raw)
+		}
 		if err != nil {
 			s.fail(err)
 			return
@@ -106,7 +112,7 @@ func (s *stream) fetch() bool {
 	if !s.q.Whole {
 		s.page()
 	}
-	res, err := s.Send(s.ctx, s.pod, Request{Method: http.MethodGet, Path: s.col.From, Query: s.params.Encode()})
+	res, err := s.Send(s.ctx, s.pod, Request{Method: http.MethodGet, Path: s.col.From, Query: s.params.Encode(), Version: s.version})
 	if err != nil {
 		s.fail(err)
 		return false

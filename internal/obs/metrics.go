@@ -30,6 +30,7 @@ type Metrics struct {
 	podDuration  *prometheus.HistogramVec
 	podHealth    *prometheus.GaugeVec
 	breakerOpen  *prometheus.GaugeVec
+	podTooOld    *prometheus.GaugeVec
 }
 
 // NewMetrics makes the metrics and registers them, with those of the Go runtime, the process and the build.
@@ -43,8 +44,9 @@ func NewMetrics() *Metrics {
 		podDuration:  histogram("tricircle_pod_request_duration_seconds", "Time of a call to a pod.", podLabels),
 		podHealth:    gauge("tricircle_pod_health", "1 if the last probe of the pod succeeded, else 0."),
 		breakerOpen:  gauge("tricircle_pod_breaker_open", "1 while the pod's circuit breaker refuses calls, else 0."),
+		podTooOld:    gauge("tricircle_pod_below_ceiling", "1 while the pod does not know microversions that clients are told of, else 0."),
 	}
-	m.registry.MustRegister(m.httpRequests, m.httpDuration, m.podRequests, m.podDuration, m.podHealth, m.breakerOpen,
+	m.registry.MustRegister(m.httpRequests, m.httpDuration, m.podRequests, m.podDuration, m.podHealth, m.breakerOpen, m.podTooOld,
 		buildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -104,6 +106,11 @@ func (m *Metrics) SetBreakerOpen(pod string, open bool) {
 	m.breakerOpen.WithLabelValues(pod).Set(oneIf(open))
 }
 
+// SetPodBelowCeiling tells whether a pod does not know microversions that clients are told of.
+func (m *Metrics) SetPodBelowCeiling(pod string, below bool) {
+	m.podTooOld.WithLabelValues(pod).Set(oneIf(below))
+}
+
 // ForgetPod drops all series of a pod that was removed, so that no alert stays on it.
 func (m *Metrics) ForgetPod(pod string) {
 	of := prometheus.Labels{"pod": pod}
@@ -111,6 +118,7 @@ func (m *Metrics) ForgetPod(pod string) {
 	m.podDuration.DeletePartialMatch(of)
 	m.podHealth.DeletePartialMatch(of)
 	m.breakerOpen.DeletePartialMatch(of)
+	m.podTooOld.DeletePartialMatch(of)
 }
 
 // Registry is where other packages register collectors of their own.

@@ -124,6 +124,7 @@ func TestMetrics_Exposed_BoundedLabels(t *testing.T) {
 	m.ObservePod("pod1", "compute", StatusClass(503), time.Second)
 	m.SetPodHealth("pod1", true)
 	m.SetBreakerOpen("pod1", false)
+	m.SetPodBelowCeiling("pod1", true)
 	got := exposed(m)
 	for _, want := range []string{
 		`tricircle_http_requests_total{code="2xx",method="GET",role="nova-gw",route="server.show"} 1`,
@@ -133,6 +134,7 @@ func TestMetrics_Exposed_BoundedLabels(t *testing.T) {
 		`tricircle_pod_requests_total{class="5xx",pod="pod1",service="compute"} 1`,
 		`tricircle_pod_health{pod="pod1"} 1`,
 		`tricircle_pod_breaker_open{pod="pod1"} 0`,
+		`tricircle_pod_below_ceiling{pod="pod1"} 1`,
 		`tricircle_build_info{goversion="go1.`, "go_goroutines ", "process_open_fds ",
 	} {
 		if !strings.Contains(got, want) {

@@ -180,6 +180,17 @@ func (s *Snapshot) Top() *store.Pod { return s.top }
 // afterwards only by the operator, because clients keep what they discovered. Zero when no pod has joined.
 func (s *Snapshot) Ceiling(svc Service) microversion.Version { return s.ceilings[svc] }
 
+// BelowCeiling returns the services of a pod that do not know the microversions that clients are told of: it was downgraded, or
+// replaced by an older one. What it has is served as far as possible, and nothing new is placed there.
+func (s *Snapshot) BelowCeiling(p *Pod) (below []Service) {
+	for _, svc := range []Service{Compute, Volume} {
+		if newest := p.Versions(svc).Max; !newest.IsZero() && newest.Less(s.Ceiling(svc)) {
+			below = append(below, svc)
+		}
+	}
+	return below
+}
+
 // SplitHost takes the pod off the name of a host as the top shows it, "<host>.<pod>". Names of pods may have dots: the longest
 // that fits counts. The pod is nil when there is none at the end of name.
 func (s *Snapshot) SplitHost(name string) (p *Pod, host string) {

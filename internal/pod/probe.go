@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -96,8 +97,13 @@ func (r *Registry) Probe(ctx context.Context, p *Pod) *Health {
 		h.Since = h.CheckedAt
 		r.Log.Info("health of pod changed", "pod", p.Name(), "health", h.Status, "was", old.Status, "reason", h.Reason)
 	}
+	before := r.Snapshot().BelowCeiling(p)
 	p.health.Store(h)
 	defer r.Report(p)
+	if now := r.Snapshot().BelowCeiling(p); len(now) > 0 && !slices.Equal(before, now) {
+		r.Log.Warn("pod is below the ceiling: it speaks older microversions than clients are told, and gets nothing new; upgrade it, or "+
+			"lower the ceiling", "pod", p.Name(), "compute", h.Versions[Compute].String(), "volume", h.Versions[Volume].String())
+	}
 	if err == nil {
 		r.acquit(p, versions)
 		return h

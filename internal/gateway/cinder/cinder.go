@@ -45,6 +45,7 @@ func Service(public func(*http.Request) string, ceiling func() microversion.Vers
 		Sums:           sums,
 		Missing:        missing,
 		Removed:        removed,
+		Changes:        changes(),
 		ForeignProject: func(string, string) *fault.Error { return fault.BadRequest("Malformed request url") },
 		ZoneMembers:    []string{"availability_zone"},
 		Opaque:         map[string]bool{"metadata": true, "volume_image_metadata": true, "extra_specs": true, "connection_info": true},

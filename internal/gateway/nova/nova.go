@@ -47,6 +47,7 @@ func Service(public func(*http.Request) string, ceiling func() microversion.Vers
 		Sums:           sums,
 		Missing:        missing,
 		Removed:        removed,
+		Changes:        changes(),
 		ForeignProject: foreignProject,
 		ZoneMembers:    []string{"OS-EXT-AZ:availability_zone", "availability_zone", "pinned_availability_zone"},
 		Opaque:         map[string]bool{"metadata": true, "extra_specs": true, "scheduler_hints": true, "properties": true},
