@@ -327,8 +327,20 @@ func (v *volume) count(project string, filters map[string]string) int {
 
 func (v *volume) summary(c *call) error {
 	u := v.usage(c.tok.projectID())
+	summary := map[string]any{"total_count": u.volumes, "total_size": u.gigabytes - u.snapshotGigabytes}
+	if c.at(36) {
+		metadata := map[string][]string{} // untouched generated volumes have none
+		for _, x := range v.volumes.byID {
+			for key, value := range x.metadata {
+				if x.project == c.tok.projectID() && !x.deleted && !slices.Contains(metadata[key], value) {
+					metadata[key] = append(metadata[key], value)
+				}
+			}
+		}
+		summary["metadata"] = metadata
+	}
 	c.body.obj()
-	c.body.value("volume-summary", map[string]int{"total_count": u.volumes, "total_size": u.gigabytes})
+	c.body.value("volume-summary", summary)
 	c.body.endObj()
 	return nil
 }

@@ -170,7 +170,7 @@ func (v *volume) showTypeSpecs(c *call) error {
 	return nil
 }
 
-type volumeUsage struct{ volumes, gigabytes, snapshots, backups, backupGigabytes int }
+type volumeUsage struct{ volumes, gigabytes, snapshots, snapshotGigabytes, backups, backupGigabytes int }
 
 // usage counts what a project has. The sizes of untouched generated volumes repeat.
 func (v *volume) usage(project string) volumeUsage {
@@ -191,6 +191,7 @@ func (v *volume) usage(project string) volumeUsage {
 		if s.project == project {
 			u.snapshots++
 			u.gigabytes += s.size
+			u.snapshotGigabytes += s.size
 		}
 	}
 	for _, b := range v.backups {
