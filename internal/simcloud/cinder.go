@@ -23,7 +23,14 @@ type volume struct {
 	backups     []*backup   // newest first
 	attachments []*attachment
 	services    []*blockService
-	unmanaged   []unmanaged
+	transfers   []*transfer // newest first, and so are the others
+	messages    []*message
+	groups      []*volumeGroup
+
+	groupSnapshots []*groupSnapshot
+	groupTypes     []*groupType
+
+	unmanaged []unmanaged
 }
 
 // disk is a volume. (The service is called volume in the catalog, hence the name.)
@@ -35,6 +42,7 @@ type disk struct {
 	status                string
 	snapshotID, sourceID  string
 	image                 string // it was made from
+	group                 string
 	bootable, multiattach bool
 	readonly              bool
 	metadata              map[string]string
@@ -50,13 +58,15 @@ type attachment struct {
 	project                         string
 	attached                        time.Time
 	root, deleteWithServer          bool
+	// Of an attachment that was made by Cinder's API: it is not complete yet, and the connector is known.
+	reserved, connected bool
 	// Of an attachment that is only requested: the volume has yet to be made.
 	source *blockDevice
 	size   int
 }
 
 func newVolume(p *Pod) *volume {
-	v := &volume{pod: p, serviceID: stableUUID(p.Region + " cinder-volume"), services: blockServices(p.Region)}
+	v := &volume{pod: p, serviceID: stableUUID(p.Region + " cinder-volume"), services: blockServices(p.Region), groupTypes: newGroupTypes(p)}
 	o := p.cloud.opts
 	gen := newSeries(seedOf(p.Region+" volumes"), o.Volumes, o.Now())
 	// Of volumes made in the same second, Cinder lists the greater id first.
@@ -109,7 +119,53 @@ var cinderRoutes = newRouter([]route[*volume]{
 	{"DELETE", "backups/{}", 0, (*volume).deleteBackup},
 	{"GET", "attachments", 27, (*volume).listAttachments},
 	{"GET", "attachments/detail", 27, (*volume).listAttachments},
+	{"POST", "attachments", 27, (*volume).createAttachment},
 	{"GET", "attachments/{}", 27, (*volume).showAttachment},
+	{"PUT", "attachments/{}", 27, (*volume).updateAttachment},
+	{"DELETE", "attachments/{}", 27, (*volume).deleteAttachment},
+	{"POST", "attachments/{}/action", 44, (*volume).completeAttachment},
+	{"GET", "os-volume-transfer", 0, (*volume).listTransfers},
+	{"GET", "os-volume-transfer/detail", 0, (*volume).listTransfers},
+	{"POST", "os-volume-transfer", 0, (*volume).createTransfer},
+	{"GET", "os-volume-transfer/{}", 0, (*volume).showTransfer},
+	{"DELETE", "os-volume-transfer/{}", 0, (*volume).deleteTransfer},
+	{"POST", "os-volume-transfer/{}/accept", 0, (*volume).acceptTransfer},
+	{"GET", "volume-transfers", 0, (*volume).listTransfers},
+	{"GET", "volume-transfers/detail", 0, (*volume).listTransfers},
+	{"POST", "volume-transfers", 0, (*volume).createTransfer},
+	{"GET", "volume-transfers/{}", 0, (*volume).showTransfer},
+	{"DELETE", "volume-transfers/{}", 0, (*volume).deleteTransfer},
+	{"POST", "volume-transfers/{}/accept", 0, (*volume).acceptTransfer},
+	{"GET", "messages", 3, (*volume).listMessages},
+	{"GET", "messages/{}", 3, (*volume).showMessage},
+	{"DELETE", "messages/{}", 3, (*volume).deleteMessage},
+	{"GET", "groups", 13, (*volume).listGroups},
+	{"GET", "groups/detail", 13, (*volume).listGroups},
+	{"POST", "groups", 13, (*volume).createGroup},
+	{"POST", "groups/action", 14, (*volume).copyGroup},
+	{"GET", "groups/{}", 13, (*volume).showGroup},
+	{"PUT", "groups/{}", 13, (*volume).updateGroup},
+	{"POST", "groups/{}/action", 13, (*volume).actOnGroup},
+	{"GET", "group_snapshots", 14, (*volume).listGroupSnapshots},
+	{"GET", "group_snapshots/detail", 14, (*volume).listGroupSnapshots},
+	{"POST", "group_snapshots", 14, (*volume).createGroupSnapshot},
+	{"GET", "group_snapshots/{}", 14, (*volume).showGroupSnapshot},
+	{"DELETE", "group_snapshots/{}", 14, (*volume).deleteGroupSnapshot},
+	{"GET", "cgsnapshots", 0, (*volume).listGroupSnapshots},
+	{"GET", "cgsnapshots/detail", 0, (*volume).listGroupSnapshots},
+	{"POST", "cgsnapshots", 0, (*volume).createGroupSnapshot},
+	{"GET", "cgsnapshots/{}", 0, (*volume).showGroupSnapshot},
+	{"DELETE", "cgsnapshots/{}", 0, (*volume).deleteGroupSnapshot},
+	{"GET", "consistencygroups", 0, (*volume).listGroups},
+	{"GET", "consistencygroups/detail", 0, (*volume).listGroups},
+	{"POST", "consistencygroups", 0, (*volume).createGroup},
+	{"POST", "consistencygroups/create_from_src", 0, (*volume).copyGroup},
+	{"GET", "consistencygroups/{}", 0, (*volume).showGroup},
+	{"PUT", "consistencygroups/{}", 0, (*volume).updateGroup},
+	{"PUT", "consistencygroups/{}/update", 0, (*volume).updateGroup},
+	{"POST", "consistencygroups/{}/delete", 0, (*volume).deleteOlder},
+	{"GET", "group_types", 11, (*volume).listGroupTypes},
+	{"POST", "group_types", 11, (*volume).createGroupType},
 	{"GET", "types", 0, (*volume).listTypes},
 	{"GET", "types/{}", 0, (*volume).showType},
 	{"GET", "types/{}/extra_specs", 0, (*volume).showTypeSpecs},

@@ -79,13 +79,13 @@ func (c *call) cinderSort(p *cinderPage, keys map[string]bool) error {
 }
 
 // links ends a list: the next page, if this one was full, and the count.
-func (p *cinderPage) links(c *call, collection string, shown, total int, last string) {
+func (p *cinderPage) links(c *call, member string, shown, total int, last string) {
 	length := shown
 	if p.count {
 		length = total
 	}
 	if shown > 0 && p.limit <= length {
-		c.next(collection+"_links", last, false)
+		c.next(member, last, false)
 	}
 	if p.count {
 		c.body.num("count", total)
@@ -220,7 +220,7 @@ func (v *volume) listVolumes(c *call) error {
 	if p.count {
 		total = v.count(p.project, filters)
 	}
-	p.links(c, "volumes", shown, total, last)
+	p.links(c, "volumes_links", shown, total, last)
 	c.body.endObj()
 	return nil
 }

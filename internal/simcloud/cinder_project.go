@@ -2,12 +2,11 @@ package simcloud
 
 import (
 	"maps"
-	"strings"
 
 	"github.com/tricircle/tricircle/internal/fault"
 )
 
-// Metadata of volumes, attachments, types, limits, quotas, zones and services.
+// Metadata of volumes, types, limits, quotas, zones and services.
 
 func (v *volume) showMetadata(c *call) error {
 	x, err := v.get(c.tok, c.arg[0])
@@ -88,48 +87,6 @@ func (v *volume) deleteMeta(c *call) error {
 	delete(x.metadata, c.arg[1])
 	c.w.Header().Set("Content-Type", "text/html; charset=UTF-8")
 	return nil
-}
-
-func (v *volume) renderAttachment(c *call, a *attachment, detail bool) {
-	d := c.body
-	d.obj()
-	d.str("id", a.id)
-	d.str("status", "attached")
-	d.orNull("instance", a.server)
-	d.str("volume_id", a.volume)
-	if detail {
-		d.time("attached_at", a.attached, micro)
-		d.str("detached_at", "")
-		d.str("attach_mode", "rw")
-		d.value("connection_info", map[string]any{
-			"device_path": "/dev/simulated/" + a.volume, "volume_id": a.volume, "access_mode": "rw",
-			"driver_volume_type": "local", "attachment_id": a.id,
-		})
-	}
-	d.endObj()
-}
-
-func (v *volume) listAttachments(c *call) error {
-	detail := strings.HasSuffix(c.r.URL.Path, "/detail")
-	all := c.tok.admin() && c.isTrue("all_tenants")
-	c.body.obj()
-	c.body.arr("attachments")
-	for _, a := range v.attachments {
-		if (all || a.project == c.tok.projectID()) && c.same("volume_id", a.volume) && c.same("instance_id", a.server) {
-			v.renderAttachment(c, a, detail)
-		}
-	}
-	c.body.endArr()
-	c.body.endObj()
-	return nil
-}
-
-func (v *volume) showAttachment(c *call) error {
-	a := first(v.attachments, func(a *attachment) bool { return a.id == c.arg[0] })
-	if a == nil || a.project != c.tok.projectID() && !c.tok.admin() {
-		return fault.NotFound("Volume attachment could not be found with filter: attachment_id = %s.", c.arg[0])
-	}
-	return member(c, "attachment", a, func(c *call, a *attachment) { v.renderAttachment(c, a, true) })
 }
 
 func (v *volume) renderType(c *call, listed bool) {

@@ -42,11 +42,26 @@ var fewSortKeys = map[string]bool{"id": true, "name": true, "created_at": true, 
 
 // listFew answers a list of snapshots or backups.
 func listFew[T few](c *call, collection string, all []T, write func(*call, T), missing string, allowed ...string) error {
-	p, err := c.cinderPage(fewSortKeys)
+	return shelf[T]{member: collection, links: collection + "_links", missing: missing, keys: fewSortKeys, filters: allowed, write: write}.list(c, all)
+}
+
+// shelf says how a collection of few is listed.
+type shelf[T few] struct {
+	member  string // of the answer
+	links   string // member of the next link; there is none if empty
+	missing string // what a marker that is not there is called
+	keys    map[string]bool
+	filters []string
+	write   func(*call, T)
+}
+
+// list answers a list of what all has, which is in the default order.
+func (s shelf[T]) list(c *call, all []T) error {
+	p, err := c.cinderPage(s.keys)
 	if err != nil {
 		return err
 	}
-	filters, err := c.cinderFilters(allowed...)
+	filters, err := c.cinderFilters(s.filters...)
 	if err != nil {
 		return err
 	}
@@ -76,21 +91,23 @@ func listFew[T few](c *call, collection string, all []T, write func(*call, T), m
 	if p.marker != "" {
 		at := slices.IndexFunc(all, func(t T) bool { id, _ := t.ref(); return id == p.marker })
 		if at < 0 {
-			return fault.NotFound("%s %s could not be found.", missing, p.marker)
+			return fault.NotFound("%s %s could not be found.", s.missing, p.marker)
 		}
 		all = all[at+1:]
 	}
 	all = all[min(p.offset, len(all)):]
 	all = all[:min(p.limit, len(all))]
 	c.body.obj()
-	c.body.arr(collection)
+	c.body.arr(s.member)
 	last := ""
 	for _, t := range all {
-		write(c, t)
+		s.write(c, t)
 		last, _ = t.ref()
 	}
 	c.body.endArr()
-	p.links(c, collection, len(all), total, last)
+	if s.links != "" {
+		p.links(c, s.links, len(all), total, last)
+	}
 	c.body.endObj()
 	return nil
 }

@@ -57,7 +57,7 @@ func (v *volume) renderVolume(c *call, x *disk, extended bool) {
 		d.null("migration_status")
 	}
 	if c.at(13) {
-		d.null("group_id")
+		d.orNull("group_id", x.group)
 	}
 	if c.at(21) && admin && extended {
 		d.null("provider_id")
@@ -149,6 +149,7 @@ type volumeBody struct {
 	SnapshotID  string `json:"snapshot_id"`
 	SourceID    string `json:"source_volid"`
 	BackupID    string `json:"backup_id"`
+	GroupID     string `json:"group_id"`
 	ImageRef    string
 	ImageID     string
 	Metadata    map[string]string
@@ -174,9 +175,16 @@ func (v *volume) createVolume(c *call) error {
 	if err := v.fillFrom(c, x, &b); err != nil {
 		return err
 	}
+	if b.GroupID != "" {
+		if _, err := v.group(c, b.GroupID); err != nil {
+			return err
+		}
+		x.group = b.GroupID
+	}
 	set(&x.name, b.Name)
 	set(&x.description, b.Description)
 	x.metadata, x.multiattach = b.Metadata, b.Multiattach
+	v.place(c, x)
 	v.volumes.add(x)
 	// The answer shows a volume that is being made; the next look finds it ready.
 	shown := *x
