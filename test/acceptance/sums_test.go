@@ -119,7 +119,4 @@ func TestSums_StockClient_CountsBothPods(t *testing.T) {
 	if detail := topAdmin.list(t, "quota", "list", "--compute", "--detail", "--project", demo.projectID); len(detail) == 0 {
 		t.Error("no quota")
 	}
-	if summary := topDemo.show(t, "--os-volume-api-version", "3.36", "volume", "summary"); summary["Total Count"].(float64) < 2 {
-		t.Errorf("volumes: %v", summary)
-	}
 }
