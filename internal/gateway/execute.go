@@ -36,6 +36,8 @@ func (c *Call) execute() error {
 		if sum, ok := c.Service.Sums[c.Route.Path]; ok {
 			return c.Sum(sum)
 		}
+	case DeprecatedProxy:
+		return c.proxied()
 	case Unsupported:
 		return c.Service.Removed(c.Route)
 	}
@@ -132,6 +134,19 @@ func (c *Call) byRef() error {
 	}
 	c.recordBirth(c.Context(), p, a)
 	return c.Reply(p, a)
+}
+
+// proxied executes a call that a pod's service passes on to another one, whose resources are in that pod.
+func (c *Call) proxied() error {
+	switch col, isList := c.Service.Lists[c.Route.Path]; {
+	case isList && c.R.Method == http.MethodGet:
+		return c.Merge(col)
+	case c.Route.Type != 0:
+		return c.byID()
+	case len(c.Route.Refs) > 0:
+		return c.byRef()
+	}
+	return c.AnyPod()
 }
 
 // recordBirth keeps the routing of a resource that an answer shows to have been created.

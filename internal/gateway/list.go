@@ -36,6 +36,8 @@ type Collection struct {
 	// Sparse: pods take rows out of a page that they have read, so a short page says nothing of what follows. They are asked for
 	// whole pages, and what a page lacks then it would lack in a pod as well.
 	Sparse bool
+	// ByOffset: pods know no markers, and are asked for what follows by its number.
+	ByOffset bool
 	// UnknownMarker renders the service's refusal of a marker that nobody has.
 	UnknownMarker func(marker string) *fault.Error
 }

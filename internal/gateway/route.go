@@ -265,7 +265,7 @@ func (r *Route) check(names []string) error {
 		return fmt.Errorf("no parameter %q", r.IDParam)
 	case r.Class == ByID && (r.Type == 0 || r.IDParam == ""):
 		return errors.New("by-id without the type of the resource, or a parameter")
-	case r.Class != ByRef && len(r.Refs) > 0:
+	case r.Class != ByRef && r.Class != DeprecatedProxy && len(r.Refs) > 0:
 		return errors.New("a reference, but not by-ref")
 	case r.Type != 0 && r.IDParam == "":
 		return errors.New("a type but no parameter")

@@ -40,6 +40,7 @@ type stream struct {
 	res     *http.Response
 	rows    *jsonx.Rows
 	got     int // rows of the current batch
+	read    int // rows of all batches before it
 	full    bool
 	count   int
 	err     error   // the pod is missing from the list
@@ -141,7 +142,10 @@ func (s *stream) fetch() bool {
 func (s *stream) page() {
 	s.params.Set("limit", strconv.Itoa(s.batch))
 	s.params.Del("marker")
-	if s.marker != "" {
+	switch {
+	case s.col.ByOffset:
+		s.params.Set("offset", strconv.Itoa(s.read))
+	case s.marker != "":
 		s.params.Set("marker", s.marker)
 	}
 }
@@ -170,6 +174,7 @@ func (s *stream) drain() {
 // lower than what we ask.
 func (s *stream) finish() {
 	rest, err := s.rows.Rest()
+	s.read += s.got
 	s.close()
 	if err != nil {
 		s.fail(err)

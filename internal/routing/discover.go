@@ -51,10 +51,11 @@ type shown struct {
 	BackupProject string `json:"os-backup-project-attr:project_id"`
 	Created       string `json:"created"`
 	CreatedAt     string `json:"created_at"`
+	OldCreatedAt  string `json:"createdAt"` // of Nova's proxies
 }
 
 func (s shown) routing(typ store.ResourceType, podNum int32) store.Routing {
-	r := store.Routing{Type: typ, TopID: s.ID, BottomID: s.ID, PodNum: podNum, CreatedAt: created(s.Created + s.CreatedAt)}
+	r := store.Routing{Type: typ, TopID: s.ID, BottomID: s.ID, PodNum: podNum, CreatedAt: created(s.Created + s.CreatedAt + s.OldCreatedAt)}
 	for _, p := range []string{s.TenantID, s.ProjectID, s.VolumeTenant, s.SnapProject, s.BackupProject} {
 		if p != "" {
 			r.ProjectID = p

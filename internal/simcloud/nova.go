@@ -96,6 +96,18 @@ var novaRoutes = newRouter([]route[*compute]{
 	{"DELETE", "os-server-groups/{}", 0, (*compute).deleteGroup},
 	{"GET", "os-services", 0, (*compute).listServices},
 	{"GET", "extensions", 0, (*compute).listExtensions},
+	{"GET", "os-volumes", 0, (*compute).listProxied},
+	{"GET", "os-volumes/detail", 0, (*compute).listProxied},
+	{"POST", "os-volumes", 0, (*compute).createProxied},
+	{"GET", "os-volumes/{}", 0, (*compute).showProxied},
+	{"DELETE", "os-volumes/{}", 0, func(n *compute, c *call) error { return n.pod.volume.deleteVolume(c) }},
+	{"GET", "os-snapshots", 0, (*compute).listProxied},
+	{"GET", "os-snapshots/detail", 0, (*compute).listProxied},
+	{"POST", "os-snapshots", 0, (*compute).createProxiedSnapshot},
+	{"GET", "os-snapshots/{}", 0, (*compute).showProxiedSnapshot},
+	{"DELETE", "os-snapshots/{}", 0, func(n *compute, c *call) error { return n.pod.volume.deleteSnapshot(c) }},
+	{"POST", "os-server-external-events", 0, (*compute).externalEvents},
+	{"GET", "os-console-auth-tokens/{}", 0, (*compute).consoleToken},
 })
 
 func (n *compute) serve(w http.ResponseWriter, r *http.Request) {

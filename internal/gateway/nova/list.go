@@ -90,18 +90,11 @@ func parseList(c *gateway.Call) (*gateway.ListQuery, error) {
 	if id := c.Query.Get("uuid"); id != "" && c.Caller.IsAdmin() && c.Version.Less(strictFrom) {
 		q.Beside = []gateway.Resource{{Type: store.Server, ID: id}}
 	}
-	if limits := c.Query["limit"]; len(limits) > 0 {
-		text := limits[len(limits)-1]
-		if text == "" {
-			return nil, fault.BadRequest("Invalid input for query parameters limit. Value: . '' is too short")
-		}
-		if strings.Trim(text, "0123456789") != "" {
-			return nil, fault.BadRequest("Invalid input for query parameters limit. Value: %s. '%s' does not match '^[0-9]*$'", text, text)
-		}
-		if n, err := strconv.Atoi(text); err == nil {
-			q.Limit = min(n, maxLimit)
-		}
+	limit, err := pageNumber(c.Query, "limit", maxLimit)
+	if err != nil {
+		return nil, err
 	}
+	q.Limit = min(limit, maxLimit)
 	return q, parseSort(c, q)
 }
 
@@ -112,6 +105,23 @@ var ignoredSortKeys = []string{"architecture", "cell_name", "cleaned", "default_
 	"reservation_id", "root_gb", "shutdown_terminate", "user_data", "vcpus", "vm_mode"}
 
 var sortByLockedFrom = microversion.MustParse("2.73")
+
+// pageNumber reads a parameter of paging; the last one counts.
+func pageNumber(query url.Values, name string, otherwise int) (int, error) {
+	values := query[name]
+	if len(values) == 0 {
+		return otherwise, nil
+	}
+	text := values[len(values)-1]
+	if text == "" {
+		return 0, fault.BadRequest("Invalid input for query parameters %s. Value: . '' is too short", name)
+	}
+	if strings.Trim(text, "0123456789") != "" {
+		return 0, fault.BadRequest("Invalid input for query parameters %s. Value: %s. '%s' does not match '^[0-9]*$'", name, text, text)
+	}
+	n, _ := strconv.Atoi(text) // the largest there is, if it is larger
+	return n, nil
+}
 
 // parseSort builds the order as Nova does: the keys asked for and uuid behind them. Nova appends the direction "asc" for uuid to
 // the directions that were given, be they fewer than the keys: then it is the first key without one that gets it, and all others

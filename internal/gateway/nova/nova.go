@@ -1,5 +1,5 @@
 // Package nova is the compute API gateway: Nova's route table, and the few calls that a routing class cannot express:
-// boot, attach a volume, unshelve into a zone, list zones. Everything else the engine does.
+// boot, attach a volume, unshelve into a zone, list zones, and calls of other services. Everything else the engine does.
 //
 // It must not depend on another service's gateway. What two services need belongs into the engine.
 package nova
@@ -31,25 +31,33 @@ func Service(public func(*http.Request) string, ceiling func() microversion.Vers
 		Pod: pod.Compute, Style: fault.Nova, Prefix: "/v2.1", Legacy: "/v2", Versions: versions, Table: table,
 		Roots: &roots{public: public, advertised: func() microversion.Range { return versions.Advertised(ceiling()) }},
 		Special: map[string]func(*gateway.Call) error{
-			"anyPod":   (*gateway.Call).AnyPod,
-			"zones":    (*gateway.Call).ListZones,
-			"boot":     boot,
-			"attach":   attach,
-			"unshelve": unshelve,
-			"usage":    usage,
+			"anyPod":         (*gateway.Call).AnyPod,
+			"zones":          (*gateway.Call).ListZones,
+			"boot":           boot,
+			"attach":         attach,
+			"unshelve":       unshelve,
+			"first":          (*gateway.Call).First,
+			"assisted":       assisted,
+			"externalEvents": externalEvents,
+			"createVolume":   createVolume,
+			"usage":          usage,
 		},
 		Lists: map[string]*gateway.Collection{
 			"/servers":                servers(summary),
 			"/servers/detail":         servers(nil),
 			"/os-volumes_boot":        servers(summary),
 			"/os-volumes_boot/detail": servers(nil),
+			"/os-volumes":             proxied("/os-volumes", "volumes", store.Volume),
+			"/os-volumes/detail":      proxied("/os-volumes/detail", "volumes", store.Volume),
+			"/os-snapshots":           proxied("/os-snapshots", "snapshots", store.Snapshot),
+			"/os-snapshots/detail":    proxied("/os-snapshots/detail", "snapshots", store.Snapshot),
 		},
 		Sums:           sums,
 		Missing:        missing,
 		Removed:        removed,
 		Changes:        changes(),
 		ForeignProject: foreignProject,
-		ZoneMembers:    []string{"OS-EXT-AZ:availability_zone", "availability_zone", "pinned_availability_zone"},
+		ZoneMembers:    []string{"OS-EXT-AZ:availability_zone", "availability_zone", "pinned_availability_zone", "availabilityZone"},
 		Opaque:         map[string]bool{"metadata": true, "extra_specs": true, "scheduler_hints": true, "properties": true},
 	}, nil
 }

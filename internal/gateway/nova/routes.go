@@ -239,8 +239,8 @@ var current = map[string]gateway.Route{
 	"DELETE /os-services/{id}":            {Class: admin},
 
 	// Calls of other services.
-	"POST   /os-assisted-volume-snapshots":      {Class: byRef, Refs: refs{ref(volume, "snapshot", "volume_id")}, Note: "called by Cinder's file drivers"},
-	"DELETE /os-assisted-volume-snapshots/{id}": {Class: byRef, Note: "the volume is in the query, in delete_info"},
-	"GET    /os-console-auth-tokens/{id}":       {Class: merge, Note: "nobody knows whose it is: the first pod that does"},
-	"POST   /os-server-external-events":         {Class: byRef, Note: "split by server_uuid, put together in order"},
+	"POST   /os-assisted-volume-snapshots":      {Class: byRef, Handler: "assisted", Note: "called by Cinder's file drivers; the volume names the pod"},
+	"DELETE /os-assisted-volume-snapshots/{id}": {Class: byRef, Handler: "assisted", Note: "the volume is in the query, in delete_info"},
+	"GET    /os-console-auth-tokens/{id}":       {Class: merge, Handler: "first", Note: "nobody knows whose it is: the first pod that does"},
+	"POST   /os-server-external-events":         {Class: byRef, Handler: "externalEvents", Note: "split by server_uuid, put together in order"},
 }

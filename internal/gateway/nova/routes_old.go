@@ -1,8 +1,14 @@
 package nova
 
-import "github.com/tricircle/tricircle/internal/gateway"
+import (
+	"github.com/tricircle/tricircle/internal/gateway"
+	"github.com/tricircle/tricircle/internal/store"
+)
 
-// proxies are the calls that Nova passes to other services for clients below 2.36 or 2.39.
+const snapshot = store.Snapshot
+
+// proxies are the calls that Nova passes to other services for clients below 2.36 or 2.39. Volumes and snapshots are where they are;
+// the rest is as in any pod until the top owns it.
 var proxies = map[string]gateway.Route{
 	// Images.
 	"GET    /images":                          {Class: proxy, Max: v(35), Note: "Glance, as it was before 2.36"},
@@ -36,15 +42,15 @@ var proxies = map[string]gateway.Route{
 
 	// Volumes and snapshots.
 	"GET    /os-snapshots":        {Class: proxy, Max: v(35)},
-	"POST   /os-snapshots":        {Class: proxy, Max: v(35)},
+	"POST   /os-snapshots":        {Class: proxy, Refs: refs{ref(volume, "snapshot", "volume_id")}, Max: v(35)},
 	"GET    /os-snapshots/detail": {Class: proxy, Max: v(35)},
-	"GET    /os-snapshots/{id}":   {Class: proxy, Max: v(35)},
-	"DELETE /os-snapshots/{id}":   {Class: proxy, Max: v(35)},
+	"GET    /os-snapshots/{id}":   {Class: proxy, Type: snapshot, Max: v(35)},
+	"DELETE /os-snapshots/{id}":   {Class: proxy, Type: snapshot, Max: v(35)},
 	"GET    /os-volumes":          {Class: proxy, Max: v(35), Note: "Cinder, as it was before 2.36"},
-	"POST   /os-volumes":          {Class: proxy, Max: v(35)},
+	"POST   /os-volumes":          {Class: proxy, Handler: "createVolume", Max: v(35), Note: "the pod by snapshot_id or availability_zone"},
 	"GET    /os-volumes/detail":   {Class: proxy, Max: v(35)},
-	"GET    /os-volumes/{id}":     {Class: proxy, Max: v(35)},
-	"DELETE /os-volumes/{id}":     {Class: proxy, Max: v(35)},
+	"GET    /os-volumes/{id}":     {Class: proxy, Type: volume, Max: v(35)},
+	"DELETE /os-volumes/{id}":     {Class: proxy, Type: volume, Max: v(35)},
 
 	// Bare metal.
 	"GET    /os-baremetal-nodes":                              {Class: proxy, Max: v(35), Note: "Ironic, as it was before 2.36; writes are 400 always"},
