@@ -26,17 +26,45 @@ const cursorParam = "tricircle_cursor"
 // cursor says where in every pod a page ended. It is self-contained, so any process can go on with it, and harmless to
 // forge: its ids go to pods as markers, under the client's own token.
 type cursor struct {
-	// Pods has, by pod number, the id of the last row before the place, 16 bytes, or nothing for the beginning of the list. A
-	// pod that was missing goes on where it was, so that nothing of it is lost.
-	Pods map[int32][]byte `json:"p"`
-	Keys []keyValue       `json:"k"` // sort values of the page's last row
-	Pod  int              `json:"o"` // position of that row's pod
+	Pods map[int32]spot `json:"p"` // by pod number
+	// Places are what spots refer to. The first is the last row of the page.
+	Places []place `json:"k"`
+}
+
+// spot is where a pod's list goes on. A pod that was missing from the page goes on where it was, so that nothing of it is lost.
+type spot struct {
+	ID    []byte `json:"i,omitempty"` // of the last row before, as 16 bytes; none for the beginning of the list
+	Place int    `json:"k,omitempty"` // up to which rows are dropped if the pod does not know ID any more
+	// Search: the pod has shown no row behind the place, because it failed or has none, so rows behind ID up to it are dropped.
+	Search bool `json:"s,omitempty"`
+}
+
+// place is a place in the list: the sort values of a row, and the number of its pod.
+type place struct {
+	Keys []keyValue `json:"k"`
+	Pod  int        `json:"o"`
 }
 
 type keyValue struct {
 	Text   string  `json:"t,omitempty"`
 	Number float64 `json:"n,omitempty"`
-	Null   bool    `json:"z,omitempty"`
+	Null   nulls   `json:"z,omitempty"`
+}
+
+func placeOf(r *row) place {
+	p := place{Pod: r.order}
+	for _, v := range r.keys {
+		p.Keys = append(p.Keys, keyValue{Text: v.text, Number: v.number, Null: v.null})
+	}
+	return p
+}
+
+func (p place) row() *row {
+	r := &row{order: p.Pod}
+	for _, k := range p.Keys {
+		r.keys = append(r.keys, value{text: k.Text, number: k.Number, null: k.Null})
+	}
+	return r
 }
 
 // takeCursor removes the cursor from a query and returns it; nil when there is none, or none of ours.
@@ -48,10 +76,20 @@ func takeCursor(query url.Values) *cursor {
 		return nil
 	}
 	var c cursor
-	if json.Unmarshal(raw, &c) != nil {
+	if json.Unmarshal(raw, &c) != nil || len(c.Places) == 0 {
 		return nil
 	}
+	for _, s := range c.Pods {
+		if s.Place < 0 || s.Place >= len(c.Places) {
+			return nil
+		}
+	}
 	return &c
+}
+
+// fits reports whether the cursor is one of a list with so many sort keys.
+func (c *cursor) fits(keys int) bool {
+	return c != nil && !slices.ContainsFunc(c.Places, func(p place) bool { return len(p.Keys) != keys })
 }
 
 func (c *cursor) String() string {
@@ -64,20 +102,33 @@ func (c *cursor) String() string {
 
 // cursor describes where the page that was just made ends.
 func (m *merger) cursor() *cursor {
-	c := &cursor{Pods: map[int32][]byte{}, Pod: m.last.order}
-	for _, v := range m.last.keys {
-		c.Keys = append(c.Keys, keyValue{Text: v.text, Number: v.number, Null: !v.present})
-	}
+	c := &cursor{Pods: map[int32]spot{}, Places: []place{placeOf(m.last)}}
 	for _, s := range m.streams {
-		if s.over || s.after != nil && s.err != nil {
-			continue // failed while its place was searched, or was not even asked: that begins anew
+		at := spot{Search: s.after != nil}
+		id := s.origin
+		if s.passed != nil {
+			id = s.passed.id
 		}
-		c.Pods[s.pod.Num] = nil
-		if u, err := uuid.Parse(cmp.Or(s.passed, s.origin)); err == nil {
-			c.Pods[s.pod.Num] = u[:]
+		if u, err := uuid.Parse(id); err == nil {
+			at.ID = u[:]
 		}
+		if own := m.place(s); own != nil {
+			at.Place = len(c.Places)
+			c.Places = append(c.Places, placeOf(own))
+		}
+		c.Pods[s.pod.Num] = at
 	}
 	return c
+}
+
+// place returns where a pod is, if that is not where the page ended: before, because it failed, or behind, because rows on the page
+// came late, from another pod that had failed before; or else nil.
+func (m *merger) place(s *stream) *row {
+	own := cmp.Or(s.after, s.passed, s.place)
+	if own == nil || s.err == nil && m.compare(own, m.last) <= 0 {
+		return nil
+	}
+	return own
 }
 
 // seek gives every stream its place: where the page before ended.
@@ -85,7 +136,7 @@ func (m *merger) seek(cur *cursor) error {
 	switch {
 	case m.q.Marker == "":
 		return nil
-	case cur != nil && len(cur.Keys) == len(m.q.Keys):
+	case cur.fits(len(m.q.Keys)):
 		m.seekCursor(cur)
 		return nil
 	}
@@ -93,18 +144,14 @@ func (m *merger) seek(cur *cursor) error {
 }
 
 func (m *merger) seekCursor(cur *cursor) {
-	last := &row{order: cur.Pod, keys: make([]value, len(cur.Keys))}
-	for i, k := range cur.Keys {
-		last.keys[i] = value{present: !k.Null, text: k.Text, number: k.Number}
-	}
 	for _, s := range m.streams {
-		id, known := cur.Pods[s.pod.Num]
-		u, err := uuid.FromBytes(id)
-		switch {
-		case err == nil:
-			s.begin(u.String(), last)
-		case !known:
-			s.after = last // it has joined since, or failed while its place was searched
+		at, known := cur.Pods[s.pod.Num]
+		to := cur.Places[at.Place].row()
+		if u, err := uuid.FromBytes(at.ID); err == nil {
+			s.begin(u.String(), to)
+		}
+		if at.Search || !known { // or it has joined since
+			s.after, s.over = to, m.isOver(s, to)
 		}
 	}
 }
@@ -118,12 +165,7 @@ func (m *merger) seekMarker() error {
 	}
 	for _, s := range m.streams {
 		if s.pod == owner {
-			s.begin(m.q.Marker, nil)
-			mark.order = s.order
-		}
-	}
-	for _, s := range m.streams {
-		if s.pod == owner {
+			s.begin(m.q.Marker, mark)
 			continue
 		}
 		s.after, s.over = mark, m.isOver(s, mark)
@@ -143,10 +185,11 @@ func (m *merger) seekMarker() error {
 
 // isOver reports whether a place is behind all that a pod has: by a key that rows do not show, pods come one after another.
 func (m *merger) isOver(s *stream, place *row) bool {
-	return m.q.Keys[0].Path == nil && s.order < place.order && !m.q.WithCount
+	return m.q.Keys[0].Path == nil && int(s.pod.Num) < place.order && !m.q.WithCount
 }
 
-// begin makes a pod's list start after one of its own ids. Should the pod not know it any more, place is searched instead.
+// begin makes a pod's list start after one of its own ids. Should the pod not know it any more, place is searched instead. In an order
+// by a key that rows do not show, that is behind all rows of the pod that are equal by the keys before: some may be lost then.
 func (s *stream) begin(id string, place *row) {
 	s.marker, s.origin, s.place = id, id, place
 }
@@ -177,15 +220,8 @@ func (m *merger) deletedMarker(owner *pod.Pod) (*pod.Pod, *row, error) {
 	if !m.col.DeletedMarker || !m.q.ByCreation || created.IsZero() {
 		return nil, nil, m.col.UnknownMarker(m.q.Marker)
 	}
-	mark := &row{id: m.q.Marker, project: m.Caller.ProjectID, created: created}
-	for _, k := range m.q.Keys {
-		if k.Kind == Time {
-			mark.keys = append(mark.keys, value{present: true, number: float64(created.UnixMicro())})
-		} else {
-			mark.keys = append(mark.keys, value{present: true, text: strings.ToLower(m.q.Marker)})
-		}
-	}
-	return owner, mark, nil
+	return owner, &row{id: m.q.Marker, project: m.Caller.ProjectID, created: created, order: int(owner.Num),
+		keys: []value{timeValue(created), {text: strings.ToLower(m.q.Marker)}}}, nil
 }
 
 // resolveMarker returns the pod of the marker and its row, freshly read.
@@ -208,7 +244,7 @@ func (m *merger) resolveMarker() (*pod.Pod, *row, error) {
 	if err != nil || !ok || !a.OK() {
 		return nil, nil, fault.Unavailable(err, "Pod %s does not show the marker %s.", owner.Name(), m.q.Marker)
 	}
-	mark, err := m.parse(slices.Clone(raw))
+	mark, err := m.parse(raw, owner)
 	if err != nil {
 		return nil, nil, fault.Unavailable(err, "Pod %s does not show the marker %s.", owner.Name(), m.q.Marker)
 	}

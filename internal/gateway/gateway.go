@@ -83,6 +83,7 @@ type Gateway struct {
 	Options
 	creates inflight
 	usage   *lastKnown
+	nulls   nullOrders
 	api     http.Handler // what is below the version prefix, behind authentication
 }
 

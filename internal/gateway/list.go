@@ -130,7 +130,7 @@ func (m *merger) start(cur *cursor) error {
 		if m.q.ForPod != nil && !m.q.ForPod(p, params) {
 			continue
 		}
-		s := &stream{merger: m, pod: p, order: int(p.Num), params: params}
+		s := &stream{merger: m, pod: p, params: params}
 		s.version, s.lacks, s.err = m.fit(p)
 		s.ctx, s.leave = context.WithCancelCause(m.ctx)
 		m.streams = append(m.streams, s)
@@ -192,7 +192,7 @@ func (m *merger) run() error {
 	skip := m.q.Offset
 	for heads.len() > 0 {
 		s := heads.top()
-		s.passed = s.head.id
+		s.passed = s.head
 		if !m.seen[s.head.id] {
 			m.seen[s.head.id] = true
 			if skip > 0 {

@@ -25,6 +25,7 @@ type fleet struct {
 	pods   []*novaPod
 	known  []*pod.Pod
 	serial int // of servers; what earlier checks had is remembered by the top
+	epoch  int // when the servers of a check began to be created
 }
 
 func newFleet(t testing.TB, n int) *fleet {
@@ -71,16 +72,18 @@ type scene struct {
 
 func drawScene(t *rapid.T, fleetOf func(int) *fleet) *scene {
 	s := &scene{fleet: fleetOf(rapid.IntRange(1, 6).Draw(t, "pods"))}
+	s.epoch += 10
 	for i, p := range s.pods {
 		p.set(nil)
 		p.SetFault(nil)
-		p.postgres = false
+		p.collation = collation{}
 		p.maxLimit = rapid.SampledFrom([]int{0, 0, 1, 2, 7}).Draw(t, "max_limit")
 		p.servers = rapid.SliceOfN(servers, 0, 30).Draw(t, "rows")
 		for j := range p.servers {
 			s.serial++
 			p.servers[j].id += fmt.Sprintf("-0000-4000-8000-%012x", s.serial)
 			p.servers[j].pod = i
+			p.servers[j].created += s.epoch
 		}
 	}
 	s.keys = rapid.SliceOfNDistinct(rapid.SampledFrom(sortKeys), 0, 3, rapid.ID).Draw(t, "keys")
@@ -104,18 +107,24 @@ func (s *scene) model(without map[int]bool) (ids []string) {
 			all = append(all, p.servers...)
 		}
 	}
-	hidden := slices.Index(s.keys, "launch_index")
-	keys, dirs := complete(s.keys, s.dirs)
-	slices.SortFunc(all, func(a, b server) int {
-		if hidden >= 0 && a.pod != b.pod {
-			return cmp.Or(byKeys(keys[:hidden], dirs, false)(a, b), cmp.Compare(a.pod, b.pod))
-		}
-		return order(s.keys, s.dirs, false)(a, b)
-	})
+	slices.SortFunc(all, s.globalOrder())
 	for _, row := range all {
 		ids = append(ids, row.id)
 	}
 	return ids
+}
+
+// globalOrder is that of one cloud with the collation of the first pod; by a key that is not shown, pod after pod.
+func (s *scene) globalOrder() func(a, b server) int {
+	hidden := slices.Index(s.keys, "launch_index")
+	keys, dirs := complete(s.keys, s.dirs)
+	how := s.pods[0].collation
+	return func(a, b server) int {
+		if hidden >= 0 && a.pod != b.pod {
+			return cmp.Or(byKeys(keys[:hidden], dirs, how)(a, b), cmp.Compare(a.pod, b.pod))
+		}
+		return order(s.keys, s.dirs, how)(a, b)
+	}
 }
 
 // walk reads page after page until one is not full. Between pages it calls turn.
@@ -211,7 +220,7 @@ func TestMerge_PodsThatSortOtherwise_KeepTheirOrderAndLoseNothing(t *testing.T) 
 	rapid.Check(t, func(rt *rapid.T) {
 		s := drawScene(rt, fleetOf)
 		for _, p := range s.pods {
-			p.postgres = rapid.Bool().Draw(rt, "postgres")
+			p.collation = collation{rapid.Bool().Draw(rt, "null last"), rapid.Bool().Draw(rt, "by case")}
 		}
 		s.checkPodOrders(rt, s.walk(rt, t, byLink, nobodyMissing(rt)))
 	})
@@ -222,7 +231,7 @@ func (s *scene) checkPodOrders(t *rapid.T, ids []string) {
 	total := 0
 	for _, p := range s.pods {
 		own := map[string]bool{}
-		slices.SortFunc(p.servers, order(s.keys, s.dirs, p.postgres))
+		slices.SortFunc(p.servers, order(s.keys, s.dirs, p.collation))
 		var want []string
 		for _, row := range p.servers {
 			own[row.id] = true

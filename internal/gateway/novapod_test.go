@@ -47,8 +47,8 @@ func (s server) json(region string) string {
 // novaPod lists servers exactly as Nova does: sort keys with uuid behind them, limit, marker and next link.
 type novaPod struct {
 	podtest.Pod
-	maxLimit int  // of the pod; 1000 if zero
-	postgres bool // NULL last and letters by case, which the top cannot know
+	maxLimit int // of the pod; 1000 if zero
+	collation
 
 	mu      sync.Mutex
 	servers []server
@@ -101,7 +101,7 @@ func (p *novaPod) list(req *http.Request) (*http.Response, error) {
 		return podtest.Status(http.StatusBadRequest)(req)
 	}
 	rows := slices.Clone(p.servers)
-	slices.SortStableFunc(rows, order(q["sort_key"], q["sort_dir"], p.postgres))
+	slices.SortStableFunc(rows, order(q["sort_key"], q["sort_dir"], p.collation))
 	from := 0
 	if marker := q.Get("marker"); marker != "" {
 		from = 1 + slices.IndexFunc(rows, func(s server) bool { return s.id == marker })
@@ -128,13 +128,19 @@ func (p *novaPod) list(req *http.Request) (*http.Response, error) {
 	return podtest.JSON(http.StatusOK, `{"servers": [`+strings.Join(shown, ", ")+`]`+links+`}`)(req)
 }
 
+// collation is how the pod's database sorts; the zero value is MySQL's way.
+type collation struct {
+	nullLast bool // which the top notices
+	byCase   bool // which it does not
+}
+
 // order compares servers as Nova's database does, with uuid behind the keys.
-func order(keys, dirs []string, postgres bool) func(a, b server) int {
+func order(keys, dirs []string, how collation) func(a, b server) int {
 	if len(keys) == 0 {
 		keys = []string{"created_at"}
 	}
 	keys, dirs = complete(keys, dirs)
-	return byKeys(keys, dirs, postgres)
+	return byKeys(keys, dirs, how)
 }
 
 // complete puts uuid behind the keys, and its direction behind those that there are; the rest get the first direction, descending if
@@ -153,11 +159,11 @@ func complete(keys, dirs []string) (allKeys, allDirs []string) {
 	return keys, dirs
 }
 
-func byKeys(keys, dirs []string, postgres bool) func(a, b server) int {
+func byKeys(keys, dirs []string, how collation) func(a, b server) int {
 	return func(a, b server) int {
 		for i, key := range keys {
 			dir := dirs[i]
-			c := compare(key, a, b, postgres)
+			c := compare(key, a, b, how)
 			if dir == "desc" {
 				c = -c
 			}
@@ -169,12 +175,12 @@ func byKeys(keys, dirs []string, postgres bool) func(a, b server) int {
 	}
 }
 
-func compare(key string, a, b server, postgres bool) int {
+func compare(key string, a, b server, how collation) int {
 	switch key {
 	case "created_at":
 		return cmp.Compare(a.created, b.created)
 	case "display_name":
-		if postgres {
+		if how.byCase {
 			return cmp.Compare(a.name, b.name)
 		}
 		return cmp.Compare(strings.ToLower(a.name), strings.ToLower(b.name))
@@ -183,7 +189,7 @@ func compare(key string, a, b server, postgres bool) int {
 	case "launch_index":
 		return cmp.Compare(a.index, b.index)
 	case "task_state":
-		return compareNull(a.task, b.task, postgres)
+		return compareNull(a.task, b.task, how.nullLast)
 	}
 	return cmp.Compare(a.id, b.id) // uuid
 }

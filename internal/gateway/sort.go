@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/tricircle/tricircle/internal/jsonx"
+	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/routing"
 )
 
@@ -26,30 +29,45 @@ type SortKey struct {
 	Desc bool
 }
 
-// value is what a row has for a sort key. The zero value is null, which sorts first ascending, as in MySQL.
+// value is what a row has for a sort key. The zero value is what a member stands for that a row does not show, such as the progress
+// of a server at rest.
 type value struct {
-	present bool
-	text    string
-	number  float64
+	null   nulls
+	text   string
+	number float64
 }
 
-func (k SortKey) parse(raw []byte) value {
+// nulls says whether a value is null, and where nulls come in ascending order.
+type nulls int8
+
+const (
+	nullFirst nulls = iota - 1 // as in MySQL
+	notNull
+	nullLast // as in PostgreSQL
+)
+
+func (k SortKey) parse(raw []byte, null nulls) value {
 	text, isText := jsonx.Text(raw)
 	switch {
-	case raw == nil || string(raw) == "null":
+	case raw == nil:
 		return value{}
+	case string(raw) == "null":
+		return value{null: null}
 	case k.Kind == Time:
-		t := routing.ParseTime(text)
-		if t.IsZero() {
-			return value{}
-		}
-		return value{present: true, number: float64(t.UnixMicro())}
+		return timeValue(routing.ParseTime(text))
 	case k.Kind == Number:
-		return value{present: true, number: number(string(raw))}
+		return value{number: number(string(raw))}
 	case isText:
-		return value{present: true, text: strings.ToLower(text)}
+		return value{text: strings.ToLower(text)}
 	}
-	return value{present: true, text: string(raw)}
+	return value{text: string(raw)}
+}
+
+func timeValue(t time.Time) value {
+	if t.IsZero() {
+		return value{}
+	}
+	return value{number: float64(t.UnixMicro())}
 }
 
 func number(s string) float64 {
@@ -61,13 +79,7 @@ func number(s string) float64 {
 }
 
 func (v value) compare(w value) int {
-	switch {
-	case v.present != w.present && w.present:
-		return -1
-	case v.present != w.present:
-		return 1
-	}
-	return cmp.Or(cmp.Compare(v.number, w.number), cmp.Compare(v.text, w.text))
+	return cmp.Or(cmp.Compare(v.null, w.null), cmp.Compare(v.number, w.number), cmp.Compare(v.text, w.text))
 }
 
 // compare orders two rows by the list's keys, and equal ones by their pods.
@@ -85,6 +97,48 @@ func (m *merger) compare(a, b *row) int {
 		}
 	}
 	return cmp.Compare(a.order, b.order)
+}
+
+// nullOrders remembers which pods sort nulls last. No API tells what database a pod has, but the order of its rows does, as soon as
+// it shows a null next to a value; until then nulls are taken to come first. Each process learns for itself. While one does not
+// know yet, lists of that pod by a key with nulls are not quite in order, and bare markers that are null may miss their place.
+type nullOrders struct{ last sync.Map } // of pod numbers
+
+func (n *nullOrders) of(p *pod.Pod) nulls {
+	if _, last := n.last.Load(p.Num); last {
+		return nullLast
+	}
+	return nullFirst
+}
+
+// observe looks at two neighbours in a pod's list. When they show that nulls come last it says so, and puts those of the later row
+// right.
+func (n *nullOrders) observe(p *pod.Pod, keys []SortKey, earlier, later *row) {
+	for i, k := range keys {
+		a, b := earlier.keys[i], later.keys[i]
+		if k.Path == nil || a.null == nullLast || b.null == nullLast {
+			return
+		}
+		if a == b {
+			continue
+		}
+		if k.Desc {
+			a, b = b, a
+		}
+		if a.null == notNull && b.null == nullFirst {
+			n.last.Store(p.Num, struct{}{})
+			later.nullsLast()
+		}
+		return
+	}
+}
+
+func (r *row) nullsLast() {
+	for i := range r.keys {
+		if r.keys[i].null != notNull {
+			r.keys[i].null = nullLast
+		}
+	}
 }
 
 // heap keeps streams with the smallest head on top. It is container/heap without the interfaces, for one type.

@@ -21,7 +21,6 @@ type stream struct {
 	ctx     context.Context // ends with the list, or by leave
 	leave   context.CancelCauseFunc
 	pod     *pod.Pod
-	order   int // of the pod, for rows that are equal
 	params  url.Values
 	version microversion.Version // to ask in
 	lacks   lacks                // of the rows, at that version
@@ -34,7 +33,8 @@ type stream struct {
 	head    *row   // next row; nil at the end
 	origin  string // marker that the stream began with
 	place   *row   // what to search for when the pod does not know origin any more
-	passed  string // id of the last row that is on the page, or before it
+	passed  *row   // the last row that is on the page, or before it
+	before  *row   // the row before head in the current batch
 	edit    *jsonx.Rules
 
 	res     *http.Response
@@ -82,15 +82,17 @@ func (s *stream) next() {
 			return
 		}
 		s.got++
-		r, err := s.merger.parse(raw)
+		r, err := s.parse(raw, s.pod)
 		if err != nil {
 			s.fail(err)
 			return
 		}
-		s.marker = r.id
-		r.order = s.order
+		if s.before != nil {
+			s.nulls.observe(s.pod, s.q.Keys, s.before, r)
+		}
+		s.marker, s.before = r.id, r
 		if s.after != nil && s.compare(r, s.after) <= 0 {
-			s.passed = r.id
+			s.passed = r
 			continue
 		}
 		s.after, s.head = nil, r
@@ -118,7 +120,7 @@ func (s *stream) fetch() bool {
 		s.fail(err)
 		return false
 	}
-	s.res, s.got = res, 0
+	s.res, s.got, s.before = res, 0, nil
 	switch {
 	case res.StatusCode == http.StatusOK:
 		s.rows = jsonx.NewRows(res.Body, s.col.Member, maxRow)
@@ -218,7 +220,7 @@ type row struct {
 	order   int // of its pod
 }
 
-func (m *merger) parse(raw []byte) (*row, error) {
+func (m *merger) parse(raw []byte, p *pod.Pod) (*row, error) {
 	paths := [][]string{{"id"}, m.col.Project, m.col.Created}
 	for _, k := range m.q.Keys {
 		paths = append(paths, k.Path)
@@ -227,7 +229,7 @@ func (m *merger) parse(raw []byte) (*row, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &row{raw: raw, keys: make([]value, len(m.q.Keys))}
+	r := &row{raw: raw, order: int(p.Num), keys: make([]value, len(m.q.Keys))}
 	var ok bool
 	if r.id, ok = jsonx.Text(fields[0]); !ok {
 		return nil, errors.New("a row without an id")
@@ -235,8 +237,9 @@ func (m *merger) parse(raw []byte) (*row, error) {
 	r.project, _ = jsonx.Text(fields[1])
 	created, _ := jsonx.Text(fields[2])
 	r.created = routing.ParseTime(created)
+	null := m.nulls.of(p)
 	for i, k := range m.q.Keys {
-		r.keys[i] = k.parse(fields[3+i])
+		r.keys[i] = k.parse(fields[3+i], null)
 	}
 	return r, nil
 }

@@ -160,19 +160,53 @@ func TestValues_Compare(t *testing.T) {
 		{moment, `"2026-11-22T06:40:01Z"`, `"2026-11-22T06:40:01.000000"`, 0},
 		{moment, `"2026-11-22T06:40:01Z"`, `"2026-11-22T06:40:01.5"`, -1},
 		{moment, `null`, `"2026-11-22T06:40:01Z"`, -1},
-		{moment, `"never"`, `null`, 0},
+		{moment, `"never"`, `null`, 1},
 		{num, `9`, `10`, -1},
 		{num, `false`, `true`, -1},
 		{num, `true`, `1`, 0},
 		{num, `-1`, `null`, 1},
 	} {
-		got, back := c.key.parse([]byte(c.a)).compare(c.key.parse([]byte(c.b))), c.key.parse([]byte(c.b)).compare(c.key.parse([]byte(c.a)))
+		a, b := c.key.parse([]byte(c.a), nullFirst), c.key.parse([]byte(c.b), nullFirst)
+		got, back := a.compare(b), b.compare(a)
 		if got != c.want || back != -c.want {
 			t.Errorf("%s to %s: %d and back %d, want %d", c.a, c.b, got, back, c.want)
 		}
 	}
-	if got := text.parse(nil).compare(value{}); got != 0 {
-		t.Errorf("a member that is not there is %d to null", got)
+	if null, last := text.parse([]byte("null"), nullFirst), text.parse([]byte("null"), nullLast); null.compare(value{}) != -1 ||
+		last.compare(value{text: "z"}) != 1 || null.compare(last) != -1 || num.parse(nil, nullLast).compare(value{}) != 0 {
+		t.Error("nulls are not where they were put, or what a row does not show is null")
+	}
+}
+
+func TestNullOrders_Observe_LearnsFromNeighboursThatDifferByANull(t *testing.T) {
+	null, a, b := value{null: nullFirst}, value{text: "a"}, value{text: "b"}
+	shown, desc, hidden := SortKey{Path: []string{"x"}}, SortKey{Path: []string{"x"}, Desc: true}, SortKey{}
+	for name, c := range map[string]struct {
+		keys           []SortKey
+		earlier, later []value
+		want           nulls
+	}{
+		"null before a value":            {[]SortKey{shown}, []value{null}, []value{a}, nullFirst},
+		"null behind a value":            {[]SortKey{shown}, []value{a}, []value{null}, nullLast},
+		"descending, behind a value":     {[]SortKey{desc}, []value{a}, []value{null}, nullFirst},
+		"descending, before a value":     {[]SortKey{desc}, []value{null}, []value{a}, nullLast},
+		"two nulls":                      {[]SortKey{shown}, []value{null}, []value{null}, nullFirst},
+		"behind equal keys":              {[]SortKey{shown, shown}, []value{a, a}, []value{a, null}, nullLast},
+		"behind keys that differ":        {[]SortKey{shown, shown}, []value{a, a}, []value{b, null}, nullFirst},
+		"behind a key that is not shown": {[]SortKey{hidden, shown}, []value{{}, a}, []value{{}, null}, nullFirst},
+		"of a value that is not shown":   {[]SortKey{shown}, []value{a}, []value{{}}, nullFirst},
+	} {
+		var n nullOrders
+		p, later := &pod.Pod{Pod: store.Pod{Num: 3}}, &row{keys: c.later}
+		n.observe(p, c.keys, &row{keys: c.earlier}, later)
+		if got := n.of(p); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+		for _, k := range later.keys {
+			if k.null != notNull && k.null != c.want {
+				t.Errorf("%s: the row itself has a null at %d", name, k.null)
+			}
+		}
 	}
 }
 
@@ -180,7 +214,7 @@ func TestMerger_Compare_ByKeysThenByPod(t *testing.T) {
 	at := func(order int, keys ...string) *row {
 		r := &row{order: order}
 		for _, k := range keys {
-			r.keys = append(r.keys, value{present: true, text: k})
+			r.keys = append(r.keys, value{text: k})
 		}
 		return r
 	}
@@ -211,7 +245,7 @@ func TestHeap_GivesTheSmallestFirst(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 100 {
 		var want, got []int
-		h := &heap{less: func(a, b *stream) bool { return a.order < b.order }}
+		h := &heap{less: func(a, b *stream) bool { return a.got < b.got }}
 		left := map[*stream][]int{}
 		for range random.IntN(8) {
 			var own []int
@@ -220,17 +254,17 @@ func TestHeap_GivesTheSmallestFirst(t *testing.T) {
 			}
 			slices.Sort(own)
 			want = append(want, own...)
-			s := &stream{order: own[0]}
+			s := &stream{got: own[0]}
 			left[s] = own[1:]
 			h.push(s)
 		}
 		slices.Sort(want)
 		for h.len() > 0 {
 			s := h.top()
-			got = append(got, s.order)
+			got = append(got, s.got)
 			rest := left[s]
 			if len(rest) > 0 {
-				s.order, left[s] = rest[0], rest[1:]
+				s.got, left[s] = rest[0], rest[1:]
 			}
 			h.fixTop(len(rest) == 0)
 		}
@@ -242,9 +276,9 @@ func TestHeap_GivesTheSmallestFirst(t *testing.T) {
 
 func TestCursor_RoundTrip(t *testing.T) {
 	want := &cursor{
-		Pods: map[int32][]byte{1: []byte("0123456789abcdef"), 7: nil},
-		Keys: []keyValue{{Number: 1795243201123456}, {Text: "näme"}, {Null: true}},
-		Pod:  7,
+		Pods: map[int32]spot{1: {ID: []byte("0123456789abcdef")}, 2: {Place: 1, Search: true}, 7: {}},
+		Places: []place{{Keys: []keyValue{{Number: 1795243201123456}, {Text: "näme"}, {Null: nullLast}}, Pod: 7},
+			{Keys: []keyValue{{}, {Null: nullFirst}, {Text: "x"}}, Pod: 1}},
 	}
 	query := url.Values{"limit": {"1"}, cursorParam: {want.String()}}
 	if diff := gocmp.Diff(want, takeCursor(query)); diff != "" {
@@ -259,7 +293,8 @@ func TestCursor_RoundTrip(t *testing.T) {
 }
 
 func FuzzTakeCursor(f *testing.F) {
-	f.Add((&cursor{Pods: map[int32][]byte{1: nil}, Keys: []keyValue{{Text: "x"}}}).String())
+	f.Add((&cursor{Pods: map[int32]spot{1: {Search: true}}, Places: []place{{Keys: []keyValue{{Text: "x"}}}}}).String())
+	f.Add((&cursor{Pods: map[int32]spot{1: {Place: 1}}, Places: []place{{}}}).String())
 	f.Add("e30")
 	f.Add("bnVsbA")
 	f.Add("%%%")
@@ -272,10 +307,17 @@ func FuzzTakeCursor(f *testing.F) {
 		if cur == nil {
 			return
 		}
-		m := &merger{q: &ListQuery{Keys: make([]SortKey, len(cur.Keys))}}
-		m.streams = []*stream{{merger: m, pod: &pod.Pod{Pod: store.Pod{Num: 1}}}}
-		m.seekCursor(cur)
-		if again := takeCursor(url.Values{cursorParam: {cur.String()}}); again == nil || len(again.Keys) != len(cur.Keys) {
+		m := &merger{q: &ListQuery{Keys: make([]SortKey, len(cur.Places[0].Keys)), Marker: "x"}}
+		m.streams = []*stream{{merger: m, pod: &pod.Pod{Pod: store.Pod{Num: 1}}}, {merger: m, pod: &pod.Pod{Pod: store.Pod{Num: 2}}}}
+		if cur.fits(len(m.q.Keys)) {
+			m.seekCursor(cur)
+			for _, s := range m.streams {
+				if s.after != nil && m.compare(s.after, s.after) != 0 {
+					t.Error("a place that is not where it is")
+				}
+			}
+		}
+		if again := takeCursor(url.Values{cursorParam: {cur.String()}}); again == nil || len(again.Places) != len(cur.Places) {
 			t.Errorf("%+v does not survive", cur)
 		}
 	})
