@@ -95,16 +95,29 @@ func (c *Call) build(ctx context.Context, p *pod.Pod, r Request) (*http.Request,
 	if err != nil {
 		return nil, fault.BadRequest("Malformed request URL")
 	}
-	req.Header = c.R.Header.Clone()
-	for _, name := range slices.Concat(notForwarded, strings.Split(req.Header.Get("Connection"), ",")) {
-		req.Header.Del(strings.TrimSpace(name))
-	}
+	req.Header = forwarded(c.R.Header)
 	c.Service.Versions.impose(req.Header, r.Version)
 	req.Header.Set("X-Openstack-Request-Id", obs.RequestID(ctx)) // the pod's logs name it as the global request id
 	if len(r.Body) == 0 {
 		req.Body, req.ContentLength, req.GetBody = http.NoBody, 0, nil
 	}
 	return req, nil
+}
+
+// forwarded returns the headers of a request that go on to a pod.
+func forwarded(from http.Header) http.Header {
+	to := make(http.Header, len(from)+4)
+	for name, values := range from {
+		if !slices.Contains(notForwarded, name) {
+			to[name] = slices.Clip(values)
+		}
+	}
+	for _, names := range from["Connection"] {
+		for name := range strings.SplitSeq(names, ",") {
+			to.Del(strings.TrimSpace(name))
+		}
+	}
+	return to
 }
 
 // unknown is what is said of a request whose answer is not to be had, if it was one that changes something.
@@ -179,7 +192,7 @@ func (c *Call) Do(ctx context.Context, p *pod.Pod, r Request) (*Answer, error) {
 		return nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	body, err := readAnswer(res)
 	switch {
 	case err != nil:
 		return nil, r.doubt(err)
@@ -187,6 +200,16 @@ func (c *Call) Do(ctx context.Context, p *pod.Pod, r Request) (*Answer, error) {
 		return nil, c.rubbish(p, r.Method, nil, fmt.Sprintf("answered with more than %d MiB", maxAnswer>>20))
 	}
 	return &Answer{Status: res.StatusCode, Header: res.Header, Body: body, lacks: missing}, nil
+}
+
+// readAnswer reads an answer whole, or one byte more than may be; in one piece if its length is told and common.
+func readAnswer(res *http.Response) ([]byte, error) {
+	if n := res.ContentLength; n >= 0 && n <= 64<<10 {
+		body := make([]byte, n)
+		_, err := io.ReadFull(res.Body, body)
+		return body, err
+	}
+	return io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 }
 
 // Forward sends the client's request to a pod as it is, with body in place of its body, and gives the client the answer.
@@ -206,7 +229,7 @@ func (c *Call) Reply(p *pod.Pod, a *Answer) error {
 		var err error
 		body, err = a.complete()
 		if err == nil {
-			body, err = c.rules(p).Rewrite(make([]byte, 0, len(body)+len(body)/8), body)
+			body, err = c.rules(p).Rewrite(nil, body)
 		}
 		if err != nil {
 			return c.rubbish(p, c.R.Method, err, "answered with something that is not JSON, though it says so")
@@ -221,6 +244,9 @@ func (c *Call) Reply(p *pod.Pod, a *Answer) error {
 		}
 	}
 	c.location(p, h)
+	if c.R.Method != http.MethodHead {
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+	}
 	c.W.WriteHeader(a.Status)
 	if c.R.Method != http.MethodHead {
 		_, _ = c.W.Write(body)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -109,7 +110,7 @@ func TestForward_Answer_IsThePodsButForLinksAndZones(t *testing.T) {
 		t.Errorf("got %d %s", w.Code, gocmp.Diff(want, w.Body.String()))
 	}
 	header := http.Header{"Content-Type": {"application/json"}, "X-Openstack-Request-Id": {"req-of-the-pod"}, "X-Compute-Request-Id": {"req-of-the-pod"},
-		"Retry-After": {"7"}, "Openstack-Api-Version": {"compute 2.1"}, "X-Openstack-Nova-Api-Version": {"2.1"},
+		"Retry-After": {"7"}, "Content-Length": {strconv.Itoa(len(want))}, "Openstack-Api-Version": {"compute 2.1"}, "X-Openstack-Nova-Api-Version": {"2.1"},
 		"Vary": {"OpenStack-API-Version", "X-OpenStack-Nova-API-Version"}}
 	if diff := gocmp.Diff(header, w.Header()); diff != "" {
 		t.Error(diff)

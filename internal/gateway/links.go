@@ -11,8 +11,9 @@ import (
 
 // rules returns what is changed in an answer of p: links, which must lead back to the top, and names of zones.
 func (c *Call) rules(p *pod.Pod) *jsonx.Rules {
+	public := c.Public(c.R)
 	edit := map[string]func(string) (string, bool){
-		"href": func(href string) (string, bool) { return c.topLink(p, href) },
+		"href": func(href string) (string, bool) { return c.topLink(p, public, href) },
 	}
 	for _, member := range c.Service.ZoneMembers {
 		edit[member] = func(zone string) (string, bool) { return p.TopZone(zone), true }
@@ -31,22 +32,24 @@ func (c *Call) Link(query url.Values) string {
 
 // topLink turns a link of the pod's into the top's. The host is not looked at: a pod may call itself by names that are
 // not those in the catalog (nova.conf [api] compute_link_prefix, cinder.conf public_endpoint). A versioned path is known
-// by its version; the bookmark links of Nova and Cinder have none, and begin where the pod's service does.
-func (c *Call) topLink(p *pod.Pod, href string) (string, bool) {
-	u, err := url.Parse(href)
-	if err != nil || u.Host == "" {
+// by its version; the bookmark links of Nova and Cinder have none, and begin where the pod's service does. Every row of a list
+// has several links, so they are cut rather than parsed: all that changes is how they begin.
+func (c *Call) topLink(p *pod.Pod, public, href string) (string, bool) {
+	_, rest, ok := strings.Cut(href, "://")
+	if !ok || rest == "" || rest[0] == '/' {
 		return "", false
 	}
-	path, public := u.EscapedPath(), c.Public(c.R)
-	if _, rest, ok := strings.Cut(path, c.Service.Prefix+"/"); ok {
-		path = c.Service.Prefix + "/" + rest
+	target := ""
+	if slash := strings.IndexByte(rest, '/'); slash >= 0 {
+		target = rest[slash:]
+	}
+	path, _, _ := strings.Cut(target, "?")
+	if i := strings.Index(path, c.Service.Prefix+"/"); i >= 0 {
+		target = target[i:]
 	} else if base, ok := p.Endpoint(c.Service.Pod); ok {
-		path = strings.TrimPrefix(path, strings.TrimSuffix(base.EscapedPath(), c.Service.Prefix))
+		target = strings.TrimPrefix(target, strings.TrimSuffix(base.EscapedPath(), c.Service.Prefix))
 	}
-	if u.RawQuery != "" {
-		path += "?" + u.RawQuery
-	}
-	return public + path, true
+	return public + target, true
 }
 
 // location rewrites a Location header that leads to this service of the pod; one that leads elsewhere, such as the image
@@ -59,7 +62,7 @@ func (c *Call) location(p *pod.Pod, h http.Header) {
 		return
 	}
 	if u.Host == base.Host || strings.Contains(u.Path, c.Service.Prefix+"/") {
-		if link, ok := c.topLink(p, href); ok {
+		if link, ok := c.topLink(p, c.Public(c.R), href); ok {
 			h.Set("Location", link)
 		}
 	}

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -188,7 +190,7 @@ func TestChain_PanicAfterHeaders_BreaksTheConnection(t *testing.T) {
 
 func TestChain_IdentityHeaders_OnlyTokensStay(t *testing.T) {
 	r := httptest.NewRequest("GET", "/", nil)
-	forged := append([]string{"x-roles", "X-Service-Roles", "X-Tenant", "X-User-Domain-Name"}, identityHeaders...)
+	forged := slices.AppendSeq([]string{"x-roles", "X-Service-Roles", "X-Tenant", "X-User-Domain-Name"}, maps.Keys(identityHeaders))
 	kept := []string{"X-Auth-Token", "X-Service-Token", "Openstack-System-Scope", "X-Openstack-Nova-Api-Version"}
 	for _, name := range append(forged, kept...) {
 		r.Header.Set(name, "x")
