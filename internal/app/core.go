@@ -99,7 +99,7 @@ func (c *core) build() error {
 			return t
 		},
 		TopRegion: c.config.Default.RegionName, Interface: k.Interface, Timeout: p.Timeout, ProbeTimeout: probeTimeout,
-		ProbeInterval: p.ProbeInterval, ReloadInterval: p.ReloadInterval, MaxConcurrent: p.MaxConcurrent,
+		ProbeInterval: p.ProbeInterval, ReloadInterval: p.ReloadInterval, MaxConcurrent: p.MaxConcurrent, MaxFanOut: p.MaxFanOut,
 		BreakerFailures: uint(p.BreakerFailures), BreakerDelay: p.BreakerDelay,
 		Observe: func(name string, s pod.Service, class string, took time.Duration) {
 			c.metrics.ObservePod(name, s.String(), class, took)

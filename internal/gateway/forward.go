@@ -202,14 +202,14 @@ func (c *Call) Do(ctx context.Context, p *pod.Pod, r Request) (*Answer, error) {
 	return &Answer{Status: res.StatusCode, Header: res.Header, Body: body, lacks: missing}, nil
 }
 
-// readAnswer reads an answer whole, or one byte more than may be; in one piece if its length is told and common.
+// readAnswer reads an answer whole, or one byte more than may be; in one piece if its length is told, and likely.
 func readAnswer(res *http.Response) ([]byte, error) {
-	if n := res.ContentLength; n >= 0 && n <= 64<<10 {
-		body := make([]byte, n)
-		_, err := io.ReadFull(res.Body, body)
-		return body, err
+	var body bytes.Buffer
+	if n := res.ContentLength; n > 0 && n <= 64<<10 {
+		body.Grow(int(n) + bytes.MinRead)
 	}
-	return io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	_, err := body.ReadFrom(io.LimitReader(res.Body, maxAnswer+1))
+	return body.Bytes(), err
 }
 
 // Forward sends the client's request to a pod as it is, with body in place of its body, and gives the client the answer.

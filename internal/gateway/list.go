@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -91,7 +90,7 @@ func (c *Call) Merge(col *Collection) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Context(), c.ListTimeout)
 	defer cancel()
-	m := &merger{Call: c, ctx: ctx, col: col, q: q, seen: map[string]bool{q.Marker: true}}
+	m := &merger{Call: c, ctx: ctx, col: col, q: q, seen: map[string]bool{q.Marker: true}, page: fmt.Appendf(nil, `{%q: [`, col.Member)}
 	defer m.close()
 	if err := m.start(cur); err != nil {
 		return err
@@ -112,9 +111,10 @@ type merger struct {
 	col     *Collection
 	q       *ListQuery
 	streams []*stream
-	page    bytes.Buffer // rows, separated by commas
+	page    []byte // the answer so far
 	rows    int
 	last    *row
+	leave   func()          // ends the fan-out; nil before it
 	seen    map[string]bool // ids on the page, and the marker: a server that moves may be in two pods
 }
 
@@ -145,6 +145,9 @@ func (m *merger) start(cur *cursor) error {
 	}
 	if err := m.seek(cur); err != nil {
 		return err
+	}
+	if m.leave, err = m.Pods.FanOut(m.ctx, len(m.streams)); err != nil {
+		return fault.Unavailable(err, "Too many lists are under way. Try again later.")
 	}
 	done := make(chan struct{}, len(m.streams))
 	for _, s := range m.streams {
@@ -213,16 +216,19 @@ func (m *merger) run() error {
 // emit puts the head of s on the page, and lets the routing table learn it.
 func (m *merger) emit(s *stream) error {
 	if m.rows > 0 {
-		m.page.WriteByte(',')
+		m.page = append(m.page, ',')
 	}
-	edited, err := s.rules().Rewrite(m.page.AvailableBuffer(), s.head.raw)
-	if err == nil && m.col.Summary != nil {
-		edited, err = jsonx.Keep(nil, edited, m.col.Summary...)
+	raw := s.head.raw
+	if m.col.Summary != nil {
+		var err error
+		if raw, err = jsonx.Keep(nil, raw, m.col.Summary...); err != nil {
+			return fmt.Errorf("row of pod %s: %w", s.pod.Name(), err)
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("row of pod %s: %w", s.pod.Name(), err)
+	if cap(m.page)-len(m.page) < 2*len(raw) {
+		m.page = slices.Grow(m.page, len(m.page)+2*len(raw)) // doubles: pages are long, and each copy costs
 	}
-	m.page.Write(edited)
+	m.page = s.rules().RewriteRow(m.page, raw)
 	m.rows++
 	m.last = s.head
 	project := s.head.project
@@ -278,21 +284,16 @@ func (m *merger) verdict() error {
 
 // reply renders the page as the service does.
 func (m *merger) reply() error {
-	var out bytes.Buffer
-	out.Grow(m.page.Len() + 1024)
-	fmt.Fprintf(&out, `{%q: [`, m.col.Member)
-	out.Write(m.page.Bytes())
-	out.WriteByte(']')
+	out := append(m.page, ']')
 	matching := m.rows
 	if count, ok := m.count(); ok {
-		fmt.Fprintf(&out, `, "count": %d`, count)
+		out = fmt.Appendf(out, `, "count": %d`, count)
 		matching = count // cinder/api/common.py, _get_collection_links
 	}
 	if m.rows > 0 && matching >= m.q.Limit && !m.col.NoLinks && !m.q.Whole {
-		fmt.Fprintf(&out, `, %q: [{"rel": "next", "href": %s}]`, m.col.links(), jsonx.Quote(nil, m.nextLink()))
+		out = fmt.Appendf(out, `, %q: [{"rel": "next", "href": %s}]`, m.col.links(), jsonx.Quote(nil, m.nextLink()))
 	}
-	out.WriteByte('}')
-	m.ReplyJSON(out.Bytes())
+	m.ReplyJSON(append(out, '}'))
 	return nil
 }
 
@@ -332,6 +333,9 @@ func (m *merger) close() {
 	for _, s := range m.streams {
 		s.close()
 		s.leave(nil)
+	}
+	if m.leave != nil {
+		m.leave()
 	}
 }
 

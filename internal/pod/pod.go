@@ -123,6 +123,7 @@ type Snapshot struct {
 	zones map[string][]*Pod
 
 	ceilings [numServices]microversion.Version
+	fanOut   *fanOut // of the registry; nil has no limit
 }
 
 func newSnapshot(pods []*Pod, top *store.Pod, ceilings [numServices]microversion.Version) *Snapshot {

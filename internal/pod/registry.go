@@ -43,6 +43,7 @@ type Options struct {
 	ProbeInterval   time.Duration
 	ReloadInterval  time.Duration // how soon changes by other processes are seen
 	MaxConcurrent   int           // calls at once to one service of a pod
+	MaxFanOut       int           // calls at once to all pods, of requests that go to all; no limit if 0
 	BreakerFailures uint          // failures in a row that open the circuit
 	BreakerDelay    time.Duration // how long it stays open before one call is let through
 
@@ -58,6 +59,7 @@ type Registry struct {
 	mu       sync.Mutex // serialises reloads and guards runtimes
 	runtimes map[int32]*runtime
 	wake     chan struct{}
+	fanOut   *fanOut
 }
 
 // runtime is the part of a pod that outlives a snapshot.
@@ -80,7 +82,7 @@ func NewRegistry(o Options) *Registry {
 	if o.Forget == nil {
 		o.Forget = func(string) {}
 	}
-	r := &Registry{Options: o, runtimes: map[int32]*runtime{}, wake: make(chan struct{}, 1)}
+	r := &Registry{Options: o, runtimes: map[int32]*runtime{}, wake: make(chan struct{}, 1), fanOut: newFanOut(o.MaxFanOut)}
 	r.snapshot.Store(newSnapshot(nil, nil, [numServices]microversion.Version{}))
 	return r
 }
@@ -126,7 +128,9 @@ func (r *Registry) Reload(ctx context.Context) error {
 			delete(r.runtimes, num)
 		}
 	}
-	r.snapshot.Store(newSnapshot(pods, top, ceilings))
+	s := newSnapshot(pods, top, ceilings)
+	s.fanOut = r.fanOut
+	r.snapshot.Store(s)
 	if fresh {
 		if err := r.loadEndpoints(ctx, pods); err != nil {
 			r.Log.Warn("the catalog cannot be read; new pods have no endpoints yet", "error", err)

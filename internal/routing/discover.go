@@ -97,6 +97,9 @@ func (t *Table) Find(ctx context.Context, c *identity.Caller, typ store.Resource
 	}
 }
 
+// maxWait bounds how long a question waits until so many calls may be made.
+const maxWait = 30 * time.Second
+
 // ask puts the question to all serving pods in parallel; the first that has it ends the search.
 func (t *Table) ask(ctx context.Context, c *identity.Caller, typ store.ResourceType, id string) (*pod.Pod, error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -106,7 +109,15 @@ func (t *Table) ask(ctx context.Context, c *identity.Caller, typ store.ResourceT
 		row store.Routing
 		err error
 	}
-	pods := t.pods.Snapshot().Serving()
+	snapshot := t.pods.Snapshot()
+	pods := snapshot.Serving()
+	waiting, stop := context.WithTimeout(ctx, maxWait)
+	defer stop()
+	leave, err := snapshot.FanOut(waiting, len(pods))
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	answers := make(chan answer, len(pods))
 	for _, p := range pods {
 		go func() {
