@@ -28,6 +28,7 @@ type Options struct {
 // Serve runs the chosen roles until ctx ends, then drains: no new connections, requests under way are finished for up to
 // [DEFAULT] drain_timeout, what was learned is written down, the store is closed.
 func Serve(ctx context.Context, o Options) error {
+	tuneMemory()
 	c, err := newCore(ctx, o.Config, o.Out)
 	if err != nil {
 		return err
