@@ -220,9 +220,7 @@ func (c *Call) adopt(ctx context.Context, p *pod.Pod, cr Creation, start time.Ti
 		case <-ctx.Done():
 			return nil, unconfirmed(p, cr.Name, lost)
 		}
-		// Others who create under the same name must have had their replies, or theirs would look like ours.
-		c.creates.wait(ctx, p, c.Caller.ProjectID, cr.Name)
-		found, err := cr.LookUp(ctx, p, c.Now().Sub(start))
+		found, err := c.look(ctx, p, cr, start)
 		if err != nil {
 			lost = err
 			continue
@@ -241,6 +239,21 @@ func (c *Call) adopt(ctx context.Context, p *pod.Pod, cr Creation, start time.Ti
 	return nil, unconfirmed(p, cr.Name, lost)
 }
 
+// look is LookUp at a moment at which all others who create under the same name have had their replies, or theirs would look like
+// ours.
+func (c *Call) look(ctx context.Context, p *pod.Pod, cr Creation, start time.Time) (found []Found, err error) {
+	for quiet := false; !quiet && err == nil && ctx.Err() == nil; {
+		found = nil
+		quiet = c.creates.whileQuiet(ctx, p, c.Caller.ProjectID, cr.Name, func() {
+			found, err = cr.LookUp(ctx, p, c.Now().Sub(start))
+		})
+		if !quiet {
+			found = nil
+		}
+	}
+	return found, err
+}
+
 func unconfirmed(p *pod.Pod, name string, lost error) error {
 	f := fault.Unavailable(lost, "Pod %s did not confirm the creation of %q, and shows nothing new of that name. "+
 		"It may still appear: look before trying again.", p.Name(), name)
@@ -253,13 +266,20 @@ func unconfirmed(p *pod.Pod, name string, lost error) error {
 // inflight counts the creates that are under way in this process.
 type inflight struct {
 	mu       sync.Mutex
-	busy     map[string]int           // that wait for a reply, by pod, project and name
-	idle     map[string]chan struct{} // closed when the last one of a key is answered
-	expected map[string]int           // that may yet have to look for what they made, by pod and project
+	names    map[string]*underway // by pod, project and name
+	expected map[string]int       // that may yet have to look for what they made, by pod and project
+}
+
+// underway is what goes on under one name.
+type underway struct {
+	busy    int           // creates that wait for a reply
+	idle    chan struct{} // closed when the last of them is answered; nil if none waits
+	lookers int           // who look for what a lost reply was about
+	begun   int           // creates, from the first of all these on
 }
 
 func newInflight() inflight {
-	return inflight{busy: map[string]int{}, idle: map[string]chan struct{}{}, expected: map[string]int{}}
+	return inflight{names: map[string]*underway{}, expected: map[string]int{}}
 }
 
 // expect says that something new may appear in a project of a pod, whose creator has not heard of it yet, until done is called.
@@ -286,33 +306,68 @@ func (f *inflight) expects(p *pod.Pod, project string) bool {
 
 func inflightKey(p *pod.Pod, project, name string) string { return p.ID + "|" + project + "|" + name }
 
+// enter says that a create waits for its reply, until leave is called.
 func (f *inflight) enter(p *pod.Pod, project, name string) (leave func()) {
 	k := inflightKey(p, project, name)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.busy[k]++; f.busy[k] == 1 {
-		f.idle[k] = make(chan struct{})
+	u := f.at(k)
+	u.begun++
+	if u.busy++; u.busy == 1 {
+		u.idle = make(chan struct{})
 	}
 	return func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		if f.busy[k]--; f.busy[k] == 0 {
-			close(f.idle[k])
-			delete(f.busy, k)
-			delete(f.idle, k)
+		if u.busy--; u.busy == 0 {
+			close(u.idle)
+			u.idle = nil
 		}
+		f.forget(k, u)
 	}
 }
 
-func (f *inflight) wait(ctx context.Context, p *pod.Pod, project, name string) {
+// whileQuiet calls find once no create of that name waits for its reply. It returns false if that did not come about, or if one has
+// begun meanwhile, so that what was found may be its.
+func (f *inflight) whileQuiet(ctx context.Context, p *pod.Pod, project, name string, find func()) bool {
+	k := inflightKey(p, project, name)
 	f.mu.Lock()
-	idle := f.idle[inflightKey(p, project, name)]
-	f.mu.Unlock()
-	if idle == nil {
-		return
+	defer f.mu.Unlock()
+	u := f.at(k)
+	u.lookers++
+	defer func() { u.lookers--; f.forget(k, u) }()
+	for u.idle != nil {
+		idle := u.idle
+		f.mu.Unlock()
+		select {
+		case <-idle:
+		case <-ctx.Done():
+		}
+		f.mu.Lock()
+		if ctx.Err() != nil {
+			return false
+		}
 	}
-	select {
-	case <-idle:
-	case <-ctx.Done():
+	begun := u.begun
+	func() {
+		f.mu.Unlock()
+		defer f.mu.Lock()
+		find()
+	}()
+	return u.begun == begun
+}
+
+func (f *inflight) at(k string) *underway {
+	u := f.names[k]
+	if u == nil {
+		u = &underway{}
+		f.names[k] = u
+	}
+	return u
+}
+
+func (f *inflight) forget(k string, u *underway) {
+	if u.busy == 0 && u.lookers == 0 {
+		delete(f.names, k)
 	}
 }

@@ -229,6 +229,42 @@ func TestCreate_LostRepliesOfOneName_AdoptEachItsOwn(t *testing.T) {
 	}
 }
 
+func TestCreate_BegunWhileAnotherLooks_IsNotTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := fleetOf(t, nil, nil)
+		p := f.pods[0]
+		later := make(chan string)
+		looked := false
+		lose := podtest.Handler(podtest.Reset)
+		p.create = func(req *http.Request) (*http.Response, error) {
+			if lose != nil { // and nothing comes of it
+				lose = nil
+				return podtest.Reset(req)
+			}
+			return boots(p, 1, func(req *http.Request) (*http.Response, error) {
+				<-time.After(100 * time.Millisecond)
+				return podtest.JSON(202, `{"server": {"id": "`+sid(1)+`"}}`)(req)
+			})(req)
+		}
+		compute := p.Compute
+		p.Compute = func(req *http.Request) (*http.Response, error) {
+			if !looked && req.Method == http.MethodGet { // the look for what was lost: now the other begins
+				looked = true
+				go func() { later <- created(post(t, f, "a")) }()
+				synctest.Wait()
+			}
+			return compute(req)
+		}
+		w := post(t, f, "a")
+		if got := <-later; got != sid(1) {
+			t.Errorf("the later one got %s, want its own server", got)
+		}
+		if w.Code != 503 {
+			t.Errorf("the one that made nothing got %s", created(w))
+		}
+	})
+}
+
 func TestCreate_ClientHangsUp_OutcomeIsRecorded(t *testing.T) {
 	for name, after := range map[string]podtest.Handler{"confirmed": nil, "reply lost": podtest.Reset, "reply cut": podtest.Half(`{`)} {
 		t.Run(name, func(t *testing.T) {
