@@ -101,17 +101,30 @@ type answer struct {
 // call makes a request as a user of project demo to a role. path begins behind the version.
 func (c *cloud) call(role, method, path, body string, headers ...string) answer {
 	c.t.Helper()
-	base := "http://" + c.top.addresses[role].String() + map[string]string{config.RoleNovaGW: "/v2.1", config.RoleCinderGW: "/v3"}[role]
-	return c.send(method, base+path, body, append([]string{"X-Auth-Token", c.sim.Token("demo", "demo", time.Hour)}, headers...)...)
+	return c.send(method, c.url(role)+path, body, append([]string{"X-Auth-Token", c.sim.Token("demo", "demo", time.Hour)}, headers...)...)
+}
+
+// url is the address of a role, with its version.
+func (c *cloud) url(role string) string {
+	return "http://" + c.top.addresses[role].String() + map[string]string{config.RoleNovaGW: "/v2.1", config.RoleCinderGW: "/v3"}[role]
 }
 
 func (c *cloud) send(method, url, body string, headers ...string) answer {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 30*time.Second)
+	a, err := c.try(method, url, body, headers...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return a
+}
+
+// try is send for goroutines that may not end the test.
+func (c *cloud) try(method, url, body string, headers ...string) (answer, error) {
+	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
-		c.t.Fatal(err)
+		return answer{}, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	for i := 0; i < len(headers); i += 2 {
@@ -120,14 +133,12 @@ func (c *cloud) send(method, url, body string, headers ...string) answer {
 	transport := &http.Transport{DisableKeepAlives: true}
 	res, err := transport.RoundTrip(req)
 	if err != nil {
-		c.t.Fatal(err)
+		return answer{}, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	var buf bytes.Buffer
-	if _, err := io.Copy(&buf, res.Body); err != nil {
-		c.t.Fatal(err)
-	}
-	return answer{res, buf.String()}
+	_, err = io.Copy(&buf, res.Body)
+	return answer{res, buf.String()}, err
 }
 
 // want fails the test unless the status is the one given.

@@ -32,11 +32,12 @@ type Fault struct {
 	HalfJSON  bool          // executed; half of the body as if it were the whole
 	SlowBody  time.Duration // executed; so long passes after each byte of the body
 	HTML      bool          // an error page, as load balancers give, under Status, or 200; not executed
-	WrongJSON bool          // 200 with JSON that no service sends, but in its name; not executed
+	WrongJSON bool          // 200 with JSON that no service sends; not executed
 	Redirect  bool          // 302 to /redirected at the same service; not executed
 	HugeBody  int64         // 200 with a JSON body of that many bytes, without Content-Length; not executed
 
-	RetryAfter int // seconds: a header that goes with Status
+	RetryAfter int  // seconds: a header that goes with Status
+	InItsName  bool // WrongJSON has a request id, as the service's own answers
 
 	// What it applies to. Empty means all.
 	Methods      []string
@@ -182,7 +183,9 @@ func (f *Fault) answer(w http.ResponseWriter, r *http.Request, service string, n
 		f.trickle(w, r, next)
 	case f.WrongJSON:
 		h.Set("Content-Type", "application/json")
-		h.Set("X-Openstack-Request-Id", "req-"+r.URL.Path)
+		if f.InItsName {
+			h.Set("X-Openstack-Request-Id", "req-"+r.URL.Path)
+		}
 		_, _ = io.WriteString(w, `{"unexpected": [1, 2, 3]}`)
 	case f.Redirect:
 		h.Set("Location", "http://"+r.Host+"/redirected")
@@ -262,6 +265,10 @@ func resetConn(conn net.Conn) {
 func halve(w http.ResponseWriter, r *http.Request, next handler, byReset bool) {
 	rec := newRecorder()
 	next(rec, r)
+	if rec.body.Len() == 0 { // nothing to break: the client would not notice, and reuse a connection that is gone
+		rec.replay(w, r)
+		return
+	}
 	conn, buf, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler)
