@@ -53,22 +53,9 @@ microversions and notes, are ` + "[nova/routes.go](../internal/gateway/nova/rout
 	}
 }
 
-// meanings say what becomes of each class today.
-var meanings = []struct {
-	class   gateway.Class
-	meaning string
-}{
-	{gateway.ByID, "the pod that has the resource in the path"},
-	{gateway.ByRef, "the pod that has what the body refers to"},
-	{gateway.ByAZ, "a new resource, in the pod that the request is bound to, or that serves the zone"},
-	{gateway.FanOutMerge, "all pods; their lists are merged"},
-	{gateway.TopOwned, "one pod for all, until the top owns it"},
-	{gateway.FanOutSum, "all pods, added up"},
-	{gateway.TopStatic, "the top itself, or any pod where all are the same"},
-	{gateway.AdminScopedPod, "an administrator's view of hosts and services; 403 for others"},
-	{gateway.DeprecatedProxy, "other services, by the compute API, for clients of old"},
-	{gateway.Unsupported, "refused, as the service itself does"},
-}
+// order is that of the table.
+var order = []gateway.Class{gateway.ByID, gateway.ByRef, gateway.ByAZ, gateway.FanOutMerge, gateway.TopOwned, gateway.FanOutSum,
+	gateway.TopStatic, gateway.AdminScopedPod, gateway.DeprecatedProxy, gateway.Unsupported}
 
 type describe = func(func(*http.Request) string, func() microversion.Version) (*gateway.Service, error)
 
@@ -94,9 +81,9 @@ func writeServed(t *testing.T, page *strings.Builder, title string, of describe)
 		refused = append(refused, "    "+r.String())
 	}
 	fmt.Fprintf(page, "\n## %s\n\n%d of %d calls.\n\n| class | calls | served | by |\n|---|---|---|---|\n", title, totalServed, total)
-	for _, m := range meanings {
-		if n := calls[m.class]; n > 0 {
-			fmt.Fprintf(page, "| %s | %d | %d | %s |\n", m.class, n, served[m.class], m.meaning)
+	for _, class := range order {
+		if n := calls[class]; n > 0 {
+			fmt.Fprintf(page, "| %s | %d | %d | %s |\n", class, n, served[class], class.Meaning())
 			total -= n
 		}
 	}

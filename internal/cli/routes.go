@@ -15,13 +15,16 @@ type route struct {
 	Max     string `json:"max_microversion"`
 	Class   string `json:"class"`
 	Handler string `json:"handler"`
+	By      string `json:"answered_by"`
+	Note    string `json:"note"`
 }
 
 func newRoutes() *cobra.Command {
 	var class string
 	var f format
 	cmd := &cobra.Command{
-		Use: "routes nova|cinder", Short: "Print every call of an API, and what becomes of it",
+		Example: "  tricircle routes nova --class top-owned    # what one pod answers for all, until the top owns it",
+		Use:     "routes nova|cinder", Short: "Print every call of an API, and what becomes of it",
 		ValidArgs: []string{"nova", "cinder"}, Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		RunE: action(func(cmd *cobra.Command, args []string) error {
 			table, err := app.Routes(args[0])
@@ -31,7 +34,8 @@ func newRoutes() *cobra.Command {
 			rows := []route{}
 			for _, r := range table {
 				if class == "" || string(r.Class) == class {
-					rows = append(rows, route{r.Method, r.Path, r.Action, r.Min.String(), r.Max.String(), string(r.Class), r.Handler})
+					rows = append(rows, route{r.Method, r.Path, r.Action, r.Min.String(), r.Max.String(), string(r.Class), r.Handler,
+						r.Class.Meaning(), r.Note})
 				}
 			}
 			return f.write(cmd, rows, newGrid(rows, routeColumns))
@@ -49,5 +53,5 @@ var routeColumns = []column[route]{
 	{"MIN", func(r route) string { return r.Min }},
 	{"MAX", func(r route) string { return r.Max }},
 	{"CLASS", func(r route) string { return r.Class }},
-	{"HANDLER", func(r route) string { return r.Handler }},
+	{"ANSWERED BY", func(r route) string { return r.By }},
 }

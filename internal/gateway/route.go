@@ -33,6 +33,24 @@ const (
 var classes = []Class{TopStatic, ByAZ, ByID, ByRef, FanOutMerge, FanOutSum, TopOwned, AnyPod, AdminScopedPod,
 	DeprecatedProxy, Unsupported}
 
+// meanings say who answers the calls of each class today.
+var meanings = map[Class]string{
+	ByID:            "the pod that has the resource in the path",
+	ByRef:           "the pod that has what the body refers to",
+	ByAZ:            "a new resource, in the pod that the request is bound to, or that serves the zone",
+	FanOutMerge:     "all pods; their lists are merged",
+	TopOwned:        "one pod for all, until the top owns it",
+	FanOutSum:       "all pods, added up",
+	TopStatic:       "the top itself, or any pod where all are the same",
+	AdminScopedPod:  "an administrator's view of hosts and services; 403 for others",
+	DeprecatedProxy: "other services, by the compute API, for clients of old: the pod of the volume or snapshot, else any",
+	Unsupported:     "refused, as the service itself does",
+	AnyPod:          "any healthy pod: all answer alike",
+}
+
+// Meaning says who answers the calls of the class, for operators: "all pods; their lists are merged".
+func (c Class) Meaning() string { return meanings[c] }
+
 // Ref is a place in a request body that holds the id of a resource.
 type Ref struct {
 	Type store.ResourceType
