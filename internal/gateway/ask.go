@@ -29,7 +29,16 @@ var errStop = errors.New("the call cannot be served")
 // Ask sends a GET for a part of an answer, and returns the pod's document with links and names made the top's. The error is a
 // *Refusal if the pod says no, and a *pod.UnavailableError if it does not answer, is too busy, or talks nonsense.
 func (c *Call) Ask(ctx context.Context, p *pod.Pod, path, query string) ([]byte, error) {
-	a, err := c.Do(ctx, p, Request{Method: http.MethodGet, Path: path, Query: query})
+	a, err := c.partOf(ctx, p, Request{Method: http.MethodGet, Path: path, Query: query})
+	if err != nil {
+		return nil, err
+	}
+	return a.Body, nil
+}
+
+// partOf is Ask for any request.
+func (c *Call) partOf(ctx context.Context, p *pod.Pod, r Request) (*Answer, error) {
+	a, err := c.Do(ctx, p, r)
 	switch {
 	case err != nil:
 		return nil, c.Absent(p, err)
@@ -38,11 +47,10 @@ func (c *Call) Ask(ctx context.Context, p *pod.Pod, path, query string) ([]byte,
 	case !a.OK():
 		return nil, &Refusal{Pod: p, Answer: a}
 	}
-	doc, err := c.rules(p).Rewrite(nil, a.Body)
-	if err != nil {
+	if a.Body, err = c.answers.Rewrite(c.view(p), nil, a.Body); err != nil {
 		return nil, c.Absent(p, err)
 	}
-	return doc, nil
+	return a, nil
 }
 
 // busy reports whether a status means that the pod has nothing to say for now (docs/api/merge.md sections 5 and 6).

@@ -16,6 +16,9 @@ import (
 
 // execute does what the row of the table says.
 func (c *Call) execute() error {
+	if c.Route.Class == AdminScopedPod {
+		return c.adminScoped()
+	}
 	if c.Route.Handler != "" {
 		return c.Service.Special[c.Route.Handler](c)
 	}
@@ -44,12 +47,8 @@ func (c *Call) execute() error {
 	return c.notServed()
 }
 
-// notServed is for rows of the table that the engine does not execute. Clients of users try some of the administrators' calls
-// first and go on by the 403, which they get here as they would in a pod.
+// notServed is for rows of the table that the engine does not execute.
 func (c *Call) notServed() error {
-	if c.Route.Class == AdminScopedPod && !c.Caller.IsAdmin() {
-		return fault.Forbidden("Policy doesn't allow %s %s to be performed.", c.R.Method, c.Route.Path)
-	}
 	return fault.NotImplemented("%s %s is not served through the top (%s). Ask the pod itself.",
 		c.R.Method, c.Route.Path, c.Route.Class)
 }
@@ -86,10 +85,16 @@ func (c *Call) locate(ctx context.Context, typ store.ResourceType, id string) (*
 		return nil, fault.Unavailable(err, "The pods did not say in time which of them has %s %s.", typ, id)
 	case err != nil:
 		return nil, err
-	case !p.Serves():
-		return nil, &pod.UnavailableError{Pod: p.Name(), Service: c.Service.Pod, Reason: "the pod is disabled by its operator"}
 	}
-	return p, nil
+	return p, c.mayCall(p)
+}
+
+// mayCall is nil unless the operator has disabled a pod.
+func (c *Call) mayCall(p *pod.Pod) error {
+	if p.Serves() {
+		return nil
+	}
+	return &pod.UnavailableError{Pod: p.Name(), Service: c.Service.Pod, Reason: "the pod is disabled by its operator"}
 }
 
 func (c *Call) byID() error {
@@ -128,7 +133,7 @@ func (c *Call) byRef() error {
 	if p == nil {
 		return c.AnyPod() // without the reference the request is invalid, and any pod says so best
 	}
-	a, err := c.Do(c.Context(), p, Request{Method: c.R.Method, Path: c.Path, Query: c.R.URL.RawQuery, Body: c.Body})
+	a, err := c.ask(p, c.Body)
 	if err != nil {
 		return err
 	}
@@ -166,7 +171,7 @@ func (c *Call) recordBirth(ctx context.Context, p *pod.Pod, a *Answer) {
 func (c *Call) AnyPod() error {
 	failure := c.noneOf(c.Pods.All())
 	for _, p := range c.Eligible() {
-		a, err := c.Do(c.Context(), p, Request{Method: c.R.Method, Path: c.Path, Query: c.R.URL.RawQuery, Body: c.Body})
+		a, err := c.ask(p, c.Body)
 		if err == nil {
 			return c.Reply(p, a)
 		}

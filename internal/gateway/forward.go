@@ -212,16 +212,25 @@ func readAnswer(res *http.Response) ([]byte, error) {
 	return body.Bytes(), err
 }
 
-// Forward sends the client's request to a pod as it is, with body in place of its body, and gives the client the answer.
+// Forward sends the client's request to a pod, in its words and with body in place of its body, and gives the client the answer.
 func (c *Call) Forward(p *pod.Pod, body []byte) error {
-	a, err := c.Do(c.Context(), p, Request{Method: c.R.Method, Path: c.Path, Query: c.R.URL.RawQuery, Body: body})
+	a, err := c.ask(p, body)
 	if err != nil {
 		return err
 	}
 	return c.Reply(p, a)
 }
 
-// Reply gives the client an answer of a pod, with links, zones and the Location header made the top's. The request id
+// ask is Forward without the reply.
+func (c *Call) ask(p *pod.Pod, body []byte) (*Answer, error) {
+	r, err := c.requestFor(p, body)
+	if err != nil {
+		return nil, err
+	}
+	return c.Do(c.Context(), p, r)
+}
+
+// Reply gives the client an answer of a pod, with links, names and the Location header made the top's. The request id
 // stays the pod's: users look up server actions and messages by it.
 func (c *Call) Reply(p *pod.Pod, a *Answer) error {
 	body := a.Body
@@ -229,7 +238,7 @@ func (c *Call) Reply(p *pod.Pod, a *Answer) error {
 		var err error
 		body, err = a.complete()
 		if err == nil {
-			body, err = c.rules(p).Rewrite(nil, body)
+			body, err = c.answers.Rewrite(c.view(p), nil, body)
 		}
 		if err != nil {
 			return c.rubbish(p, c.R.Method, err, "answered with something that is not JSON, though it says so")

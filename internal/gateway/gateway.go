@@ -20,6 +20,7 @@ import (
 
 	"github.com/tricircle/tricircle/internal/fault"
 	"github.com/tricircle/tricircle/internal/identity"
+	"github.com/tricircle/tricircle/internal/jsonx"
 	"github.com/tricircle/tricircle/internal/microversion"
 	"github.com/tricircle/tricircle/internal/obs"
 	"github.com/tricircle/tricircle/internal/pod"
@@ -51,10 +52,14 @@ type Service struct {
 	Removed func(*Route) *fault.Error
 	// ForeignProject renders its 400 for a URL whose project is not the token's.
 	ForeignProject func(inURL, ofToken string) *fault.Error
-	// ZoneMembers are the string members of answers that hold zone names; Opaque the members that hold users' own data,
-	// where nothing is changed.
-	ZoneMembers []string
-	Opaque      map[string]bool
+	// Gathers are the lists that are put together from all pods without paging: by path, the members of the answer that are
+	// arrays, such as {"services"} of "/os-services".
+	Gathers map[string][]string
+	// ZoneMembers are the members of answers that hold names of zones; HostMembers of hosts or clusters; each a string or an
+	// array of strings. HostIDMembers hold Nova's hostId. IntegerIDs hold integers that are unique in a pod only.
+	ZoneMembers, HostMembers, HostIDMembers, IntegerIDs []string
+	// Opaque are the members that hold users' own data, where nothing is changed.
+	Opaque map[string]bool
 	// TokenForRoot says that the version document at Prefix needs a token.
 	TokenForRoot bool
 	// ProjectInPath says that pods want the project in the URL even if the client left it out.
@@ -84,7 +89,8 @@ type Gateway struct {
 	creates inflight
 	usage   *lastKnown
 	nulls   nullOrders
-	api     http.Handler // what is below the version prefix, behind authentication
+	answers jsonx.Rules[view] // what is changed in answers of pods
+	api     http.Handler      // what is below the version prefix, behind authentication
 }
 
 // New makes the gateway of o.Service. Wrap it in httpx.Chain for request ids, logs and limits. It fails when the table names
@@ -95,7 +101,7 @@ func New(o Options) (*Gateway, error) {
 			return nil, fmt.Errorf("route %q names no handler of its service: %q", r, r.Handler)
 		}
 	}
-	g := &Gateway{Options: o, creates: newInflight(), usage: newLastKnown()}
+	g := &Gateway{Options: o, creates: newInflight(), usage: newLastKnown(), answers: o.Service.rules()}
 	g.api = identity.Middleware(o.Validator, o.Service.Style, o.KeystoneURI, o.Log)(http.HandlerFunc(g.serveAPI))
 	return g, nil
 }

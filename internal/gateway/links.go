@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 	"net/url"
 	"strings"
@@ -9,16 +11,50 @@ import (
 	"github.com/tricircle/tricircle/internal/pod"
 )
 
-// rules returns what is changed in an answer of p: links, which must lead back to the top, and names of zones.
-func (c *Call) rules(p *pod.Pod) *jsonx.Rules {
-	public := c.Public(c.R)
-	edit := map[string]func(string) (string, bool){
-		"href": func(href string) (string, bool) { return c.topLink(p, public, href) },
+// view is what the rules of a service are applied to: an answer of a pod, on its way to a client.
+type view struct {
+	*Call
+	pod    *pod.Pod
+	public string // the address of the top, for links
+}
+
+func (c *Call) view(p *pod.Pod) view { return view{c, p, c.Public(c.R)} }
+
+// rules says what is changed in answers of s, made once for all calls: links, which must lead back to the top, names of zones and
+// hosts, and integer ids.
+func (s *Service) rules() jsonx.Rules[view] {
+	rules := jsonx.Rules[view]{"href": {String: func(v view, href string) (string, bool) { return v.topLink(v.pod, v.public, href) }}}
+	text := func(members []string, edit func(p *pod.Pod, s string) string) {
+		for _, member := range members {
+			rule := rules[member]
+			rule.String = func(v view, s string) (string, bool) {
+				if s == "" {
+					return "", false // nothing to name: a server that has not been placed yet
+				}
+				return edit(v.pod, s), true
+			}
+			rules[member] = rule
+		}
 	}
-	for _, member := range c.Service.ZoneMembers {
-		edit[member] = func(zone string) (string, bool) { return p.TopZone(zone), true }
+	text(s.ZoneMembers, (*pod.Pod).TopZone)
+	text(s.HostMembers, (*pod.Pod).TopHost)
+	text(s.HostIDMembers, topHostID)
+	for _, member := range s.IntegerIDs {
+		rule := rules[member]
+		rule.Integer = func(v view, id int64) (int64, bool) { return v.pod.TopInteger(id) }
+		rules[member] = rule
 	}
-	return &jsonx.Rules{Edit: edit, Opaque: c.Service.Opaque}
+	for member := range s.Opaque {
+		rules[member] = jsonx.Rule[view]{Opaque: true}
+	}
+	return rules
+}
+
+// topHostID makes Nova's hostId, a SHA-224 of project and host (nova/objects/instance.py, Instance.hostId), differ between pods
+// whose hosts have the same names: users compare them to tell whether two servers share a host.
+func topHostID(p *pod.Pod, id string) string {
+	sum := sha256.Sum224([]byte(id + p.Name()))
+	return hex.EncodeToString(sum[:])
 }
 
 // Link is the address of the call at the top, with other parameters: what a link to the next page leads to.

@@ -3,12 +3,9 @@ package gateway
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tricircle/tricircle/internal/fault"
@@ -127,10 +124,10 @@ func (m *merger) start(cur *cursor) error {
 	}
 	for _, p := range pods {
 		params := cloneValues(m.q.Params)
-		if m.q.ForPod != nil && !m.q.ForPod(p, params) {
+		if !m.filtersFor(p, params) || m.q.ForPod != nil && !m.q.ForPod(p, params) {
 			continue
 		}
-		s := &stream{merger: m, pod: p, params: params}
+		s := &stream{merger: m, pod: p, rewrite: m.view(p), params: params}
 		s.version, s.lacks, s.err = m.fit(p)
 		s.ctx, s.leave = context.WithCancelCause(m.ctx)
 		m.streams = append(m.streams, s)
@@ -228,7 +225,7 @@ func (m *merger) emit(s *stream) error {
 	if cap(m.page)-len(m.page) < 2*len(raw) {
 		m.page = slices.Grow(m.page, len(m.page)+2*len(raw)) // doubles: pages are long, and each copy costs
 	}
-	m.page = s.rules().RewriteRow(m.page, raw)
+	m.page = m.answers.RewriteRow(s.rewrite, m.page, raw)
 	m.rows++
 	m.last = s.head
 	project := s.head.project
@@ -243,43 +240,16 @@ func (m *merger) emit(s *stream) error {
 	return nil
 }
 
-// verdict decides what pods that did not answer, or refused, mean for the list (docs/api/merge.md sections 5 and 6).
+// verdict decides what pods that did not answer, or refused, mean for the list.
 func (m *merger) verdict() error {
-	var answered, refused int
-	var refusal *Answer
-	var refuser *pod.Pod
-	var failure error
-	var missing []string
-	for _, s := range m.streams {
-		switch {
-		case errors.Is(s.err, errStop):
-			return s.err
-		case s.err != nil:
-			failure = s.err
-			missing = append(missing, s.pod.Name())
-		case s.refusal != nil && (refusal == nil || s.refusal.Status < refusal.Status):
-			refusal, refuser = s.refusal, s.pod
-			refused++
-		case s.refusal != nil:
-			refused++
-		default:
-			answered++
+	parts := make([]*Part, len(m.streams))
+	for i, s := range m.streams {
+		parts[i] = &Part{Pod: s.pod, Err: s.err}
+		if s.err == nil && s.refusal != nil {
+			parts[i].Err = &Refusal{Pod: s.pod, Answer: s.refusal}
 		}
 	}
-	if refusal != nil && (answered == 0 || refusal.Status == http.StatusBadRequest) {
-		return &Refusal{Pod: refuser, Answer: refusal}
-	}
-	if refused > 0 {
-		m.Log.WarnContext(m.ctx, "some pods refuse a list that others answer; their policies differ", "path", m.Path)
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	if answered == 0 || m.q.Exists || m.FailPartial {
-		return failure
-	}
-	m.W.Header().Set(missingHeader, strings.Join(missing, ", "))
-	return nil
+	return m.judge(parts, m.q.Exists)
 }
 
 // reply renders the page as the service does.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -71,8 +72,12 @@ type Route struct {
 	Type    store.ResourceType // what IDParam names, where that decides the pod
 	IDParam string             // the parameter that decides the pod; NewTable puts the first one of the path if empty
 	Refs    []Ref              // by-ref: what decides the pod, and with Type must be in its pod; none where Note says how
+	Hosts   []Place            // where it names a host: "<host>.<pod>" for clients
+	Zones   []Place            // where it names a zone, if that is no placement's matter
 	Handler string             // the special handler that executes it; "" means the class does
 	Note    string             // what has to be rewritten, or why it is special
+
+	IntegerID string // the parameter that may hold an integer id, which names the pod
 }
 
 // String is the call as the tables spell it: "POST /servers/{id}/action os-start".
@@ -123,6 +128,23 @@ func (p *Params) Get(name string) string {
 		return p.values[i]
 	}
 	return ""
+}
+
+// with returns the parameters with another value, unescaped, for one of them.
+func (p Params) with(name, value string) Params {
+	if i := slices.Index(p.names, name); i >= 0 {
+		p.values[i] = url.PathEscape(value)
+	}
+	return p
+}
+
+// fill returns the path of r with these parameters.
+func (r *Route) fill(p Params) string {
+	path := r.Path
+	for i, name := range p.names {
+		path = strings.Replace(path, "{"+name+"}", p.values[i], 1)
+	}
+	return path
 }
 
 // NewTable checks rows, and makes a table of a copy of them. The error names every row that is wrong.
@@ -293,6 +315,13 @@ func (r *Route) check(names []string) error {
 		return fmt.Errorf("empty range %s-%s", r.Min, r.Max)
 	case r.Removed != "" && r.Class != Unsupported:
 		return errors.New("removed but not unsupported")
+	case r.IntegerID != "" && !slices.Contains(names, r.IntegerID):
+		return fmt.Errorf("no parameter %q", r.IntegerID)
+	}
+	for _, at := range slices.Concat(r.Hosts, r.Zones) {
+		if at.param != "" && !slices.Contains(names, at.param) {
+			return fmt.Errorf("no parameter %q", at.param)
+		}
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ type stream struct {
 	ctx     context.Context // ends with the list, or by leave
 	leave   context.CancelCauseFunc
 	pod     *pod.Pod
+	rewrite view // what the rows are rewritten by
 	params  url.Values
 	version microversion.Version // to ask in
 	lacks   lacks                // of the rows, at that version
@@ -35,7 +36,6 @@ type stream struct {
 	place   *row   // what to search for when the pod does not know origin any more
 	passed  *row   // the last row that is on the page, or before it
 	before  *row   // the row before head in the current batch
-	edit    *jsonx.Rules
 
 	res     *http.Response
 	rows    *jsonx.Rows
@@ -200,14 +200,6 @@ func (s *stream) close() {
 		_ = s.res.Body.Close()
 	}
 	s.res, s.rows = nil, nil
-}
-
-// rules are made once per stream rather than once per row.
-func (s *stream) rules() *jsonx.Rules {
-	if s.edit == nil {
-		s.edit = s.Call.rules(s.pod)
-	}
-	return s.edit
 }
 
 // row is one row of a list: its text, and what merging needs to know of it.

@@ -89,7 +89,7 @@ func addZones(zones map[string]*zoneInfo, p *pod.Pod, a *Answer) error {
 			*z.Hosts = hosts{}
 		}
 		for host, services := range *from.Hosts {
-			(*z.Hosts)[host+"."+p.Name()] = services
+			(*z.Hosts)[p.TopHost(host)] = services
 		}
 	}
 	return nil

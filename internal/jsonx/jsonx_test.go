@@ -14,7 +14,7 @@ var malformed = []string{
 
 func TestEveryCall_Malformed_SyntaxError(t *testing.T) {
 	calls := map[string]func(src []byte) error{
-		"Rewrite":  func(src []byte) error { _, err := new(Rules).Rewrite(nil, src); return err },
+		"Rewrite":  func(src []byte) error { _, err := Rules[struct{}]{}.Rewrite(struct{}{}, nil, src); return err },
 		"Get":      func(src []byte) error { _, _, err := Get(src, "a", "b"); return err },
 		"Get all":  func(src []byte) error { _, _, err := Get(src); return err },
 		"Fields":   func(src []byte) error { _, err := Fields(nil, src, [][]string{{"a", "b"}, {"b"}}); return err },

@@ -3,99 +3,105 @@ package jsonx
 import (
 	"bytes"
 	"slices"
+	"strconv"
 )
 
-// Rules says which strings of a document are rewritten. It may be used by several goroutines if its functions may.
-type Rules struct {
-	// Edit holds, by name of a member, the function that sees every string that is the value of such a member at any
-	// depth, or an element of the array that is. It returns false to leave the string as it is spelled.
-	Edit map[string]func(string) (string, bool)
-	// Opaque names the members whose value is the user's own data and is never looked into, such as "metadata".
-	Opaque map[string]bool
+// Rule says what is changed in the value of a member. Its functions get what the caller of Rewrite gave as context, and return
+// false to leave a value as it is spelled. The zero Rule changes nothing.
+type Rule[C any] struct {
+	// Opaque: the value is the user's own data and is never looked into, such as "metadata".
+	Opaque bool
+	// String sees the value if it is a string, or the strings of the array that it is.
+	String func(C, string) (string, bool)
+	// Integer sees it likewise if it is a number without fraction or exponent that fits.
+	Integer func(C, int64) (int64, bool)
 }
 
+// Rules holds rules by the names of the members, at any depth, that they apply to. It may be used by several goroutines if its
+// functions may. To make one takes time; a Rewrite allocates for its edits only.
+type Rules[C any] map[string]Rule[C]
+
 // Rewrite appends src, edited, to dst. A malformed src is a *SyntaxError, and then dst is returned as it was.
-func (r *Rules) Rewrite(dst, src []byte) ([]byte, error) {
+func (r Rules[C]) Rewrite(context C, dst, src []byte) ([]byte, error) {
 	start, _, err := whole(src)
 	if err != nil {
 		return dst, err
 	}
-	return r.rewrite(dst, src, start), nil
+	return r.rewrite(context, dst, src, start), nil
 }
 
 // RewriteRow is Rewrite of a row that Rows.Next has returned, which is well-formed.
-func (r *Rules) RewriteRow(dst, row []byte) []byte { return r.rewrite(dst, row, 0) }
-
-func (r *Rules) rewrite(dst, src []byte, start int) []byte {
-	w := rewriter{Rules: r, src: src, at: start, dst: dst}
-	w.walk(nil, false)
-	return append(w.dst, src[w.done:]...)
+func (r Rules[C]) RewriteRow(context C, dst, row []byte) []byte {
+	return r.rewrite(context, dst, row, 0)
 }
 
-// named looks up the member with that quoted name. The compiler makes no string for the common look-up.
-func named[T any](members map[string]T, quoted []byte) T {
-	if content, ok := plain(quoted); ok {
-		return members[string(content)]
-	}
-	return members[text(quoted)]
+func (r Rules[C]) rewrite(context C, dst, src []byte, start int) []byte {
+	w := rewriter[C]{rules: r, context: context, src: src, at: start, dst: dst}
+	w.walk(Rule[C]{})
+	return append(w.dst, src[w.done:]...)
 }
 
 // rewriter is one run of Rewrite. The document is known to be well-formed, so it is gone through byte by byte, which takes a
 // fraction of the time that a decoder needs: every row of a list and nearly every answer passes here.
-type rewriter struct {
-	*Rules
-	src  []byte
-	at   int // where reading has come to
-	dst  []byte
-	done int // what is before in src is in dst already, edited
+type rewriter[C any] struct {
+	rules   Rules[C]
+	context C
+	src     []byte
+	at      int // where reading has come to
+	dst     []byte
+	done    int // what is before in src is in dst already, edited
 }
 
-// walk goes through the value at w.at, to behind it. edit is what applies to strings there, or nil; nothing applies to what is
-// opaque.
-func (w *rewriter) walk(edit func(string) (string, bool), opaque bool) {
+// rule looks up the member with that quoted name. The compiler makes no string for the common look-up.
+func (w *rewriter[C]) rule(quoted []byte) Rule[C] {
+	if content, ok := plain(quoted); ok {
+		return w.rules[string(content)]
+	}
+	return w.rules[text(quoted)]
+}
+
+// walk goes through the value at w.at, to behind it. In an object the rule has no effect, unless it is opaque.
+func (w *rewriter[C]) walk(rule Rule[C]) {
+	start := w.at
 	switch w.src[w.at] {
 	case '{':
 		for w.next('}') {
-			w.member(opaque)
+			w.member(rule.Opaque)
 		}
 	case '[':
 		for w.next(']') {
-			w.walk(edit, opaque)
+			w.walk(rule)
 		}
 	case '"':
-		if raw := w.quoted(); edit != nil {
-			w.replace(raw, edit)
+		if raw := w.quoted(); rule.String != nil {
+			w.string(raw, rule)
 		}
 	default: // a number, true, false, null
 		for w.at < len(w.src) && w.src[w.at] > ' ' && w.src[w.at] != ',' && w.src[w.at] != ']' && w.src[w.at] != '}' {
 			w.at++
 		}
+		if rule.Integer != nil {
+			w.integer(w.src[start:w.at], rule)
+		}
 	}
 }
 
-// member goes through a name and its value. The name is looked up only where it can matter: in an object edit has no effect.
-func (w *rewriter) member(opaque bool) {
+// member goes through a name and its value. Inside of what is opaque nothing is looked up.
+func (w *rewriter[C]) member(opaque bool) {
 	name := w.quoted()
 	w.space()
 	w.at++ // the colon
 	w.space()
-	var edit func(string) (string, bool)
-	kind := w.src[w.at]
-	if !opaque && (kind == '"' || kind == '[') {
-		edit = named(w.Edit, name)
+	rule := Rule[C]{Opaque: opaque}
+	if !opaque {
+		rule = w.rule(name)
 	}
-	if edit != nil || kind == '{' || kind == '[' {
-		opaque = opaque || named(w.Opaque, name)
-	}
-	if opaque {
-		edit = nil
-	}
-	w.walk(edit, opaque)
+	w.walk(rule)
 }
 
 // next goes from the beginning of an object or array, or from behind one of what is in it, to the next. It returns false at
 // the end, and goes behind that.
-func (w *rewriter) next(end byte) bool {
+func (w *rewriter[C]) next(end byte) bool {
 	w.space()
 	if w.src[w.at] != end {
 		w.at++ // the opening delimiter, or a comma
@@ -108,14 +114,14 @@ func (w *rewriter) next(end byte) bool {
 	return true
 }
 
-func (w *rewriter) space() {
+func (w *rewriter[C]) space() {
 	for w.src[w.at] <= ' ' {
 		w.at++
 	}
 }
 
 // quoted returns the string at w.at with its quotes, and goes behind it.
-func (w *rewriter) quoted() []byte {
+func (w *rewriter[C]) quoted() []byte {
 	start := w.at
 	for w.at++; ; w.at++ {
 		w.at += bytes.IndexByte(w.src[w.at:], '"')
@@ -130,15 +136,32 @@ func (w *rewriter) quoted() []byte {
 	}
 }
 
-// replace edits the string raw, which ends at w.at.
-func (w *rewriter) replace(raw []byte, edit func(string) (string, bool)) {
-	replacement, ok := edit(text(raw))
-	if !ok {
-		return
+// string edits the string raw, which ends at w.at.
+func (w *rewriter[C]) string(raw []byte, rule Rule[C]) {
+	if replacement, ok := rule.String(w.context, text(raw)); ok {
+		w.copyTo(w.at-len(raw), len(replacement))
+		w.dst = Quote(w.dst, replacement)
 	}
+}
+
+// integer edits the number raw, or what else stands in its place, which ends at w.at.
+func (w *rewriter[C]) integer(raw []byte, rule Rule[C]) {
+	n, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil {
+		return // null, a fraction, or too large for what the rule is about
+	}
+	if replacement, ok := rule.Integer(w.context, n); ok {
+		w.copyTo(w.at-len(raw), 2*len(raw))
+		w.dst = strconv.AppendInt(w.dst, replacement, 10)
+	}
+}
+
+// copyTo copies what is in front of an edit of what begins at start and ends at w.at; the first one makes room for all of the
+// document.
+func (w *rewriter[C]) copyTo(start, edit int) {
 	if w.done == 0 {
-		w.dst = slices.Grow(w.dst, len(w.src)+len(w.src)/8+len(replacement)) // a server has some more links
+		w.dst = slices.Grow(w.dst, len(w.src)+len(w.src)/8+edit) // a server has some more links
 	}
-	w.dst = Quote(append(w.dst, w.src[w.done:w.at-len(raw)]...), replacement)
+	w.dst = append(w.dst, w.src[w.done:start]...)
 	w.done = w.at
 }

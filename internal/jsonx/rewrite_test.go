@@ -7,18 +7,25 @@ import (
 	"testing"
 )
 
-func upper(s string) (string, bool) { return strings.ToUpper(s), s != strings.ToUpper(s) }
+func upper(suffix string, s string) (string, bool) {
+	return strings.ToUpper(s) + suffix, s != strings.ToUpper(s)
+}
 
-var upperRules = &Rules{
-	Edit:   map[string]func(string) (string, bool){"href": upper, "ids": upper},
-	Opaque: map[string]bool{"metadata": true},
+func add(suffix string, n int64) (int64, bool) { return n + 1<<40 + int64(len(suffix)), n > 0 }
+
+// upperRules take as context what they put behind what they change.
+var upperRules = Rules[string]{
+	"href": {String: upper}, "ids": {String: upper, Integer: add}, "n": {Integer: add}, "metadata": {Opaque: true},
 }
 
 func TestRewrite_Splices(t *testing.T) {
 	for name, c := range map[string]struct{ src, want string }{
-		"all else byte for byte":   {" {\"n\":1.50e+01 ,\n\t\"href\" : \"a\",\"z\":[ ]}\n", " {\"n\":1.50e+01 ,\n\t\"href\" : \"A\",\"z\":[ ]}\n"},
+		"all else byte for byte":   {" {\"x\":1.50e+01 ,\n\t\"href\" : \"a\",\"z\":[ ]}\n", " {\"x\":1.50e+01 ,\n\t\"href\" : \"A\",\"z\":[ ]}\n"},
 		"every depth":              {`{"a":[{"b":{"href":"x"}},{"href":"y"}]}`, `{"a":[{"b":{"href":"X"}},{"href":"Y"}]}`},
-		"array of strings":         {`{"ids":["a",1,["b"],{"c":"d"}],"other":["a"]}`, `{"ids":["A",1,["B"],{"c":"d"}],"other":["a"]}`},
+		"array of strings":         {`{"ids":["a",0,["b"],{"c":"d"}],"other":["a"]}`, `{"ids":["A",0,["B"],{"c":"d"}],"other":["a"]}`},
+		"integers":                 {`{"n":1, "a":[{"n":7}], "ids":[2], "other":3}`, `{"n":1099511627777, "a":[{"n":1099511627783}], "ids":[1099511627778], "other":3}`},
+		"integers only":            {`{"n":1.0,"m":{"n":1e3},"l":{"n":"1"},"k":{"n":99999999999999999999}}`, `{"n":1.0,"m":{"n":1e3},"l":{"n":"1"},"k":{"n":99999999999999999999}}`},
+		"integers left alone":      {`{"n":0,"m":{"n":-5}}`, `{"n":0,"m":{"n":-5}}`},
 		"top-level array":          {`[{"href":"a"},"a"]`, `[{"href":"A"},"a"]`},
 		"only strings":             {`{"href":{"a":"b"},"ids":null}`, `{"href":{"a":"b"},"ids":null}`},
 		"opaque":                   {`{"metadata":{"href":"a","metadata":[]},"href":"a"}`, `{"metadata":{"href":"a","metadata":[]},"href":"A"}`},
@@ -31,7 +38,7 @@ func TestRewrite_Splices(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			src := []byte(c.src)
-			got, err := upperRules.Rewrite([]byte("before"), src)
+			got, err := upperRules.Rewrite("", []byte("before"), src)
 			if err != nil || string(got) != "before"+c.want {
 				t.Errorf("got  %s, %v\nwant before%s", got, err, c.want)
 			}
@@ -44,7 +51,7 @@ func TestRewrite_Splices(t *testing.T) {
 
 func TestRewrite_ErrorAfterEdit_DstAsItWas(t *testing.T) {
 	dst := make([]byte, 1, 100)
-	got, err := upperRules.Rewrite(dst, []byte(`{"href":"a"} x`))
+	got, err := upperRules.Rewrite("", dst, []byte(`{"href":"a"} x`))
 	if err == nil || len(got) != 1 {
 		t.Errorf("got %q, %v", got, err)
 	}
@@ -52,9 +59,27 @@ func TestRewrite_ErrorAfterEdit_DstAsItWas(t *testing.T) {
 
 func TestRewrite_NothingEdited_NoAllocation(t *testing.T) {
 	src, dst := page(0, 3), make([]byte, 0, 10000)
-	rules := &Rules{Opaque: map[string]bool{"metadata": true}}
-	if n := testing.AllocsPerRun(50, func() { dst, _ = rules.Rewrite(dst[:0], src) }); n > 1 {
+	rules := Rules[string]{"metadata": {Opaque: true}, "progress": {Integer: add}}
+	if n := testing.AllocsPerRun(50, func() { dst, _ = rules.Rewrite("", dst[:0], src) }); n > 1 {
 		t.Errorf("%v allocations", n) // one is left to a scanner that the collector took from the pool
+	}
+}
+
+func TestRewrite_IntegersEdited_NoAllocation(t *testing.T) {
+	src, dst := page(0, 3), make([]byte, 0, 10000)
+	rules := Rules[string]{"vcpus": {Integer: add}, "ram": {Integer: add}}
+	if n := testing.AllocsPerRun(50, func() { dst, _ = rules.Rewrite("", dst[:0], src) }); n > 1 {
+		t.Errorf("%v allocations", n)
+	}
+	if !bytes.Contains(dst, []byte(`"ram": 1099511628288`)) {
+		t.Errorf("got %s", dst)
+	}
+}
+
+func TestRewrite_Context_IsGivenToTheRules(t *testing.T) {
+	got, err := upperRules.Rewrite("!!", nil, []byte(`{"href":"a","n":1}`))
+	if want := `{"href":"A!!","n":1099511627779}`; err != nil || string(got) != want {
+		t.Errorf("got %s, %v, want %s", got, err, want)
 	}
 }
 
@@ -65,14 +90,14 @@ func FuzzRewrite(f *testing.F) {
 	f.Add([]byte(`{"href":"a", "ids":["b"],"metadata":{"href":"c"},"\u0068ref":"\ud83d\ude00"}`))
 	f.Add(page(0, 1))
 	f.Fuzz(func(t *testing.T, src []byte) {
-		same, err := new(Rules).Rewrite(nil, src)
+		same, err := Rules[struct{}]{}.Rewrite(struct{}{}, nil, src)
 		if valid := json.Valid(src); valid != (err == nil) || valid != Valid(src) {
 			t.Fatalf("valid %v, Valid %v, error %v", valid, Valid(src), err)
 		}
 		if err == nil && !bytes.Equal(same, src) {
 			t.Fatalf("no rules, but %q became %q", src, same)
 		}
-		edited, err := upperRules.Rewrite(nil, src)
+		edited, err := upperRules.Rewrite("", nil, src)
 		if err == nil && !json.Valid(edited) {
 			t.Fatalf("%q became %q", src, edited)
 		}

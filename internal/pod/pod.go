@@ -192,17 +192,6 @@ func (s *Snapshot) BelowCeiling(p *Pod) (below []Service) {
 	return below
 }
 
-// SplitHost takes the pod off the name of a host as the top shows it, "<host>.<pod>". Names of pods may have dots: the longest
-// that fits counts. The pod is nil when there is none at the end of name.
-func (s *Snapshot) SplitHost(name string) (p *Pod, host string) {
-	for _, q := range s.pods {
-		if bare, ok := strings.CutSuffix(name, "."+q.Name()); ok && (p == nil || len(q.Name()) > len(p.Name())) {
-			p, host = q, bare
-		}
-	}
-	return p, host
-}
-
 // Zone returns the pods that serve a zone of the top.
 func (s *Snapshot) Zone(name string) []*Pod { return s.zones[name] }
 

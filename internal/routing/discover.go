@@ -23,22 +23,25 @@ type place struct {
 	member     string // key of one in that answer
 	also       string // key of one in answers of another API to the same, if there is one
 	version    string // lowest microversion that shows it
+	listed     bool   // it is shown in the list only, which has no pages
 }
 
 var places = map[store.ResourceType]place{
-	store.Server:     {pod.Compute, "servers", "server", "", "2.1"},
-	store.Volume:     {pod.Volume, "volumes", "volume", "", "3.0"},
-	store.Snapshot:   {pod.Volume, "snapshots", "snapshot", "", "3.0"},
-	store.Backup:     {pod.Volume, "backups", "backup", "", "3.18"},
-	store.Attachment: {pod.Volume, "attachments", "attachment", "", "3.27"},
+	store.Server:     {pod.Compute, "servers", "server", "", "2.1", false},
+	store.Volume:     {pod.Volume, "volumes", "volume", "", "3.0", false},
+	store.Snapshot:   {pod.Volume, "snapshots", "snapshot", "", "3.0", false},
+	store.Backup:     {pod.Volume, "backups", "backup", "", "3.18", false},
+	store.Attachment: {pod.Volume, "attachments", "attachment", "", "3.27", false},
 	// The API of consistency groups shows all groups, that of groups only its own (cinder/api/v3/groups.py).
-	store.Group:         {pod.Volume, "consistencygroups", "consistencygroup", "group", "3.0"},
-	store.GroupSnapshot: {pod.Volume, "cgsnapshots", "cgsnapshot", "group_snapshot", "3.0"},
-	store.Transfer:      {pod.Volume, "os-volume-transfer", "transfer", "", "3.0"},
-	store.Message:       {pod.Volume, "messages", "message", "", "3.3"},
-	store.ServerGroup:   {pod.Compute, "os-server-groups", "server_group", "", "2.1"},
-	store.Network:       {pod.Network, "v2.0/networks", "network", "", ""},
-	store.Port:          {pod.Network, "v2.0/ports", "port", "", ""},
+	store.Group:         {pod.Volume, "consistencygroups", "consistencygroup", "group", "3.0", false},
+	store.GroupSnapshot: {pod.Volume, "cgsnapshots", "cgsnapshot", "group_snapshot", "3.0", false},
+	store.Transfer:      {pod.Volume, "os-volume-transfer", "transfer", "", "3.0", false},
+	store.Message:       {pod.Volume, "messages", "message", "", "3.3", false},
+	store.ServerGroup:   {pod.Compute, "os-server-groups", "server_group", "", "2.1", false},
+	store.Hypervisor:    {pod.Compute, "os-hypervisors", "hypervisor", "", "2.53", false},
+	store.Service:       {pod.Compute, "os-services", "service", "", "2.53", true},
+	store.Network:       {pod.Network, "v2.0/networks", "network", "", "", false},
+	store.Port:          {pod.Network, "v2.0/ports", "port", "", "", false},
 }
 
 // shown are the facts of a resource, under the names that the different APIs give them.
@@ -149,24 +152,49 @@ func show(ctx context.Context, c *identity.Caller, p *pod.Pod, typ store.Resourc
 	if !ok {
 		return store.Routing{}, ErrNotFound
 	}
-	path := base.String() + "/" + pl.collection + "/" + id
+	path := base.String() + "/" + pl.collection
 	if pl.service == pod.Volume && c.ProjectID != "" {
-		path = base.String() + "/" + c.ProjectID + "/" + pl.collection + "/" + id
+		path = base.String() + "/" + c.ProjectID + "/" + pl.collection
+	}
+	if !pl.listed {
+		path += "/" + id
 	}
 	body, err := get(ctx, p, pl, path, string(c.Token))
 	if err != nil {
 		return store.Routing{}, err
 	}
-	var doc map[string]shown
-	if err := json.Unmarshal(body, &doc); err != nil || doc[pl.member].ID == "" {
+	s, err := pl.find(body, id)
+	if errors.Is(err, ErrNotFound) {
+		return store.Routing{}, err
+	}
+	if err != nil || s.ID == "" {
 		return store.Routing{}, &pod.UnavailableError{Pod: p.Name(), Service: pl.service, Sent: true, Err: err,
 			Reason: "answered no " + pl.member + " where one was asked for"}
 	}
-	row := doc[pl.member].routing(typ, p.Num)
+	row := s.routing(typ, p.Num)
 	if row.ProjectID == "" {
 		row.ProjectID = c.ProjectID
 	}
 	return row, nil
+}
+
+// find returns what an answer shows of a resource.
+func (pl place) find(answer []byte, id string) (shown, error) {
+	if !pl.listed {
+		var doc map[string]shown
+		err := json.Unmarshal(answer, &doc)
+		return doc[pl.member], err
+	}
+	var doc map[string][]shown
+	if err := json.Unmarshal(answer, &doc); err != nil {
+		return shown{}, err
+	}
+	for _, s := range doc[pl.member+"s"] {
+		if s.ID == id {
+			return s, nil
+		}
+	}
+	return shown{}, ErrNotFound
 }
 
 // Shown returns the routing of the resource that an answer shows, such as {"volume": {"id": ...}}; ok is false when it

@@ -204,6 +204,7 @@ func TestFind_EveryTypeIsAskedForWhereItIsShown(t *testing.T) {
 	for typ, c := range map[store.ResourceType]struct{ member, call string }{
 		store.Server:        {"server", "/v2.1/servers/" + id},
 		store.ServerGroup:   {"server_group", "/v2.1/os-server-groups/" + id},
+		store.Hypervisor:    {"hypervisor", "/v2.1/os-hypervisors/" + id},
 		store.Volume:        {"volume", "/v3/p1/volumes/" + id},
 		store.Snapshot:      {"snapshot", "/v3/p1/snapshots/" + id},
 		store.Backup:        {"backup", "/v3/p1/backups/" + id},
@@ -228,6 +229,26 @@ func TestFind_EveryTypeIsAskedForWhereItIsShown(t *testing.T) {
 		want := store.Routing{Type: typ, TopID: id, BottomID: id, PodNum: p.Num, ProjectID: "p2", CreatedAt: moment("2026-11-22T06:40:01Z")}
 		if diff := cmp.Diff(want, cloud.stored(t, typ, id), cmpopts.IgnoreFields(store.Routing{}, "ID", "UpdatedAt")); diff != "" {
 			t.Errorf("%s: %s", typ, diff)
+		}
+	}
+}
+
+func TestFind_ServiceOfNova_IsFoundInItsList(t *testing.T) {
+	for answer, want := range map[string]string{
+		`{"services": [{"id": "other"}, {"id": "` + id + `"}]}`: "",
+		`{"services": [{"id": "other"}]}`:                       "not found",
+		`{"services": []}`:                                      "not found",
+		`{"services": 5}`:                                       "unavailable",
+	} {
+		cloud := newCloud(t)
+		east := &podtest.Pod{Region: "east", Compute: podtest.JSON(200, answer)}
+		cloud.Register(east)
+		got := find(t.Context(), cloud, store.Service, id)
+		if got.err != want && !strings.Contains(got.err, want) || (got.pod == "east") != (want == "") {
+			t.Errorf("%s: got %+v", answer, got)
+		}
+		if calls := east.Calls(); len(calls) != 1 || calls[0] != "GET /v2.1/os-services" {
+			t.Errorf("asked %q", calls)
 		}
 	}
 }

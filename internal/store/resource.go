@@ -21,13 +21,17 @@ const (
 	Router        ResourceType = 14
 	SecurityGroup ResourceType = 15
 	ServerGroup   ResourceType = 16
+	Aggregate     ResourceType = 17
+	Hypervisor    ResourceType = 18
+	Service       ResourceType = 19 // of Nova: nova-compute on one host
+	Migration     ResourceType = 20
 )
 
 var resourceTypeNames = map[ResourceType]string{
 	Server: "server", Volume: "volume", Snapshot: "snapshot", Backup: "backup", Attachment: "attachment",
 	Group: "group", GroupSnapshot: "group_snapshot", Transfer: "transfer", Message: "message", Image: "image",
 	Network: "network", Subnet: "subnet", Port: "port", Router: "router", SecurityGroup: "security_group",
-	ServerGroup: "server_group",
+	ServerGroup: "server_group", Aggregate: "aggregate", Hypervisor: "hypervisor", Service: "service", Migration: "migration",
 }
 
 var resourceTypes = func() map[string]ResourceType {

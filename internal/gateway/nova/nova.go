@@ -52,23 +52,42 @@ func Service(public func(*http.Request) string, ceiling func() microversion.Vers
 			"/os-snapshots":           proxied("/os-snapshots", "snapshots", store.Snapshot),
 			"/os-snapshots/detail":    proxied("/os-snapshots/detail", "snapshots", store.Snapshot),
 		},
+		Gathers: map[string][]string{
+			"/os-aggregates":               {"aggregates"},
+			"/os-hosts":                    {"hosts"},
+			"/os-hypervisors":              {"hypervisors"},
+			"/os-hypervisors/detail":       {"hypervisors"},
+			"/os-hypervisors/{id}/search":  {"hypervisors"},
+			"/os-hypervisors/{id}/servers": {"hypervisors"},
+			"/os-migrations":               {"migrations"},
+			"/os-services":                 {"services"},
+		},
 		Sums:           sums,
 		Missing:        missing,
 		Removed:        removed,
 		Changes:        changes(),
 		ForeignProject: foreignProject,
-		ZoneMembers:    []string{"OS-EXT-AZ:availability_zone", "availability_zone", "pinned_availability_zone", "availabilityZone"},
-		Opaque:         map[string]bool{"metadata": true, "extra_specs": true, "scheduler_hints": true, "properties": true},
+		ZoneMembers: []string{"OS-EXT-AZ:availability_zone", "availability_zone", "pinned_availability_zone", "availabilityZone",
+			"zone"},
+		HostMembers: []string{"OS-EXT-SRV-ATTR:host", "OS-EXT-SRV-ATTR:hypervisor_hostname", "host", "hosts", "host_name",
+			"hypervisor_hostname", "source_compute", "source_node", "dest_compute", "dest_node"},
+		HostIDMembers: []string{"hostId"},
+		IntegerIDs:    []string{"id"},
+		Opaque:        map[string]bool{"metadata": true, "extra_specs": true, "scheduler_hints": true, "properties": true},
 	}, nil
 }
 
-// missing is nova/exception.py InstanceNotFound.
+// missing is nova/exception.py InstanceNotFound and its like, and what the controllers of hypervisors and services say.
 func missing(typ store.ResourceType, id string) *fault.Error {
 	switch typ {
 	case store.Server:
 		return fault.NotFound("Instance %s could not be found.", id)
 	case store.ServerGroup:
 		return fault.NotFound("Instance group %s could not be found.", id)
+	case store.Hypervisor:
+		return fault.NotFound("Hypervisor with ID '%s' could not be found.", id)
+	case store.Service:
+		return fault.NotFound("Service %s not found.", id)
 	}
 	name := typ.String()
 	return fault.NotFound("%s %s could not be found.", strings.ToUpper(name[:1])+name[1:], id)

@@ -21,11 +21,25 @@ const (
 
 	server = store.Server
 	volume = store.Volume
+
+	aggregate  = store.Aggregate
+	hypervisor = store.Hypervisor
+	service    = store.Service
 )
 
-type refs = []gateway.Ref
+type (
+	refs   = []gateway.Ref
+	places = []gateway.Place
+)
 
 func ref(t store.ResourceType, path ...string) gateway.Ref { return gateway.Ref{Type: t, Path: path} }
+
+// Places in requests.
+var (
+	inPath  = gateway.InPath
+	inQuery = gateway.InQuery
+	inBody  = gateway.InBody
+)
 
 func v(minor int) microversion.Version { return microversion.Version{Major: 2, Minor: minor} }
 
@@ -50,9 +64,9 @@ var current = map[string]gateway.Route{
 	"GET    /extensions/{id}": {Class: static},
 
 	// Servers.
-	"GET    /servers":        {Class: merge, Note: "rows lack the sort key: pods are asked for the detail"},
+	"GET    /servers":        {Class: merge, Hosts: places{inQuery("host"), inQuery("node")}, Note: "rows lack the sort key: pods are asked for the detail"},
 	"POST   /servers":        {Class: byAZ, Handler: "boot", Note: "volumes, ports, group, hints, zone and host name the pod, and must agree"},
-	"GET    /servers/detail": {Class: merge, Note: "created_at desc, uuid asc; from 2.69 a bare list has minimal rows of pods that are down"},
+	"GET    /servers/detail": {Class: merge, Hosts: places{inQuery("host"), inQuery("node")}, Note: "created_at desc, uuid asc; from 2.69 a bare list has minimal rows of pods that are down"},
 	"GET    /servers/{id}":   {Class: byID, Type: server, Note: "links, zone, host names; from 2.69 a minimal record when the pod is down"},
 	"PUT    /servers/{id}":   {Class: byID, Type: server, Note: "as GET"},
 	"DELETE /servers/{id}":   {Class: byID, Type: server, Note: "the routing stays, for changes-since and instance actions"},
@@ -74,13 +88,13 @@ var current = map[string]gateway.Route{
 	"POST   /servers/{id}/action createBackup":        {Class: byID, Type: server, Note: "as createImage; rotates the images of the pod only"},
 	"POST   /servers/{id}/action restore":             {Class: byID, Type: server, Note: "needs the routing of the deleted server"},
 	"POST   /servers/{id}/action forceDelete":         {Class: byID, Type: server, Note: "as DELETE"},
-	"POST   /servers/{id}/action evacuate":            {Class: byID, Type: server, Note: "inside the pod; host unqualified"},
+	"POST   /servers/{id}/action evacuate":            {Class: byID, Type: server, Hosts: places{inBody("evacuate", "host")}, Note: "inside the pod; host unqualified"},
 	"POST   /servers/{id}/action addFloatingIp":       {Class: byID, Type: server, Max: v(43), Note: "Neutron's work, in the pod"},
 	"POST   /servers/{id}/action removeFloatingIp":    {Class: byID, Type: server, Max: v(43), Note: "Neutron's work, in the pod"},
 	"POST   /servers/{id}/action lock":                {Class: byID, Type: server},
 	"POST   /servers/{id}/action unlock":              {Class: byID, Type: server},
-	"POST   /servers/{id}/action migrate":             {Class: byID, Type: server, Note: "inside the pod; host unqualified"},
-	"POST   /servers/{id}/action os-migrateLive":      {Class: byID, Type: server, Note: "inside the pod; host unqualified"},
+	"POST   /servers/{id}/action migrate":             {Class: byID, Type: server, Hosts: places{inBody("migrate", "host")}, Note: "inside the pod; host unqualified"},
+	"POST   /servers/{id}/action os-migrateLive":      {Class: byID, Type: server, Hosts: places{inBody("os-migrateLive", "host")}, Note: "inside the pod; host unqualified"},
 	"POST   /servers/{id}/action addFixedIp":          {Class: byID, Type: server, Max: v(43), Note: "networkId needs mapping"},
 	"POST   /servers/{id}/action removeFixedIp":       {Class: byID, Type: server, Max: v(43)},
 	"POST   /servers/{id}/action pause":               {Class: byID, Type: server},
@@ -94,7 +108,7 @@ var current = map[string]gateway.Route{
 	"POST   /servers/{id}/action removeSecurityGroup": {Class: byID, Type: server, Note: "as addSecurityGroup"},
 	"POST   /servers/{id}/action shelve":              {Class: byID, Type: server, Note: "an image named <server>-shelved is born"},
 	"POST   /servers/{id}/action shelveOffload":       {Class: byID, Type: server},
-	"POST   /servers/{id}/action unshelve":            {Class: byID, Type: server, Handler: "unshelve", Note: "its zone must be of the same pod"},
+	"POST   /servers/{id}/action unshelve":            {Class: byID, Type: server, Handler: "unshelve", Hosts: places{inBody("unshelve", "host")}, Note: "its zone must be of the same pod"},
 	"POST   /servers/{id}/action suspend":             {Class: byID, Type: server},
 	"POST   /servers/{id}/action resume":              {Class: byID, Type: server},
 
@@ -141,14 +155,14 @@ var current = map[string]gateway.Route{
 
 	// Migrations of a server. The integer ids are encoded like those of /os-migrations.
 	"GET    /servers/{server_id}/migrations":                            {Class: byID, Type: server, Min: v(23), Note: "hosts qualified"},
-	"GET    /servers/{server_id}/migrations/{id}":                       {Class: byID, Type: server, Min: v(23)},
-	"DELETE /servers/{server_id}/migrations/{id}":                       {Class: byID, Type: server, Min: v(24)},
-	"POST   /servers/{server_id}/migrations/{id}/action force_complete": {Class: byID, Type: server, Min: v(22)},
+	"GET    /servers/{server_id}/migrations/{id}":                       {Class: byID, Type: server, Min: v(23), IntegerID: "id"},
+	"DELETE /servers/{server_id}/migrations/{id}":                       {Class: byID, Type: server, Min: v(24), IntegerID: "id"},
+	"POST   /servers/{server_id}/migrations/{id}/action force_complete": {Class: byID, Type: server, Min: v(22), IntegerID: "id"},
 
 	// The old name of /servers.
-	"GET    /os-volumes_boot":                                {Class: merge, Max: v(102), Note: "these are /servers by their old name, up to 2.102"},
+	"GET    /os-volumes_boot":                                {Class: merge, Max: v(102), Hosts: places{inQuery("host"), inQuery("node")}, Note: "these are /servers by their old name, up to 2.102"},
 	"POST   /os-volumes_boot":                                {Class: byAZ, Max: v(102), Handler: "boot"},
-	"GET    /os-volumes_boot/detail":                         {Class: merge, Max: v(102)},
+	"GET    /os-volumes_boot/detail":                         {Class: merge, Max: v(102), Hosts: places{inQuery("host"), inQuery("node")}},
 	"GET    /os-volumes_boot/{id}":                           {Class: byID, Type: server, Max: v(102)},
 	"PUT    /os-volumes_boot/{id}":                           {Class: byID, Type: server, Max: v(102)},
 	"DELETE /os-volumes_boot/{id}":                           {Class: byID, Type: server, Max: v(102)},
@@ -210,33 +224,33 @@ var current = map[string]gateway.Route{
 
 	// Aggregates, for administrators. Ids say the pod, hosts are qualified by it.
 	"GET    /os-aggregates":                          {Class: admin, Note: "integer ids encoded, hosts qualified"},
-	"POST   /os-aggregates":                          {Class: admin, Note: "the pod by availability_zone, which must map to one"},
-	"GET    /os-aggregates/{id}":                     {Class: admin},
-	"PUT    /os-aggregates/{id}":                     {Class: admin, Note: "a new availability_zone must be the pod's"},
-	"DELETE /os-aggregates/{id}":                     {Class: admin},
-	"POST   /os-aggregates/{id}/action add_host":     {Class: admin},
-	"POST   /os-aggregates/{id}/action remove_host":  {Class: admin},
-	"POST   /os-aggregates/{id}/action set_metadata": {Class: admin, Note: "availability_zone as in PUT"},
-	"POST   /os-aggregates/{id}/images":              {Class: admin, Min: v(81), Note: "images must be in the pod"},
+	"POST   /os-aggregates":                          {Class: admin, Zones: places{inBody("aggregate", "availability_zone")}, Note: "the pod by availability_zone, which must map to one"},
+	"GET    /os-aggregates/{id}":                     {Class: admin, Type: aggregate, IntegerID: "id"},
+	"PUT    /os-aggregates/{id}":                     {Class: admin, Type: aggregate, IntegerID: "id", Zones: places{inBody("aggregate", "availability_zone")}, Note: "a new availability_zone must be the pod's"},
+	"DELETE /os-aggregates/{id}":                     {Class: admin, Type: aggregate, IntegerID: "id"},
+	"POST   /os-aggregates/{id}/action add_host":     {Class: admin, Type: aggregate, IntegerID: "id", Hosts: places{inBody("add_host", "host")}},
+	"POST   /os-aggregates/{id}/action remove_host":  {Class: admin, Type: aggregate, IntegerID: "id", Hosts: places{inBody("remove_host", "host")}},
+	"POST   /os-aggregates/{id}/action set_metadata": {Class: admin, Type: aggregate, IntegerID: "id", Zones: places{inBody("set_metadata", "metadata", "availability_zone")}, Note: "availability_zone as in PUT"},
+	"POST   /os-aggregates/{id}/images":              {Class: admin, Min: v(81), Type: aggregate, IntegerID: "id", Note: "images must be in the pod"},
 
 	// Hosts, hypervisors, services and migrations, for administrators. Names of hosts are qualified by the pod.
-	"GET    /os-hosts":                    {Class: admin, Max: v(42)},
-	"GET    /os-hosts/{id}":               {Class: admin, Max: v(42)},
-	"PUT    /os-hosts/{id}":               {Class: admin, Max: v(42)},
-	"GET    /os-hosts/{id}/reboot":        {Class: admin, Max: v(42), Note: "a GET with effects: never repeated"},
-	"GET    /os-hosts/{id}/shutdown":      {Class: admin, Max: v(42), Note: "a GET with effects: never repeated"},
-	"GET    /os-hosts/{id}/startup":       {Class: admin, Max: v(42), Note: "a GET with effects: never repeated"},
-	"GET    /os-hypervisors":              {Class: admin, Note: "id asc in a pod, pods in order; ids are integers below 2.53"},
-	"GET    /os-hypervisors/detail":       {Class: admin},
+	"GET    /os-hosts":                    {Class: admin, Max: v(42), Zones: places{inQuery("zone")}},
+	"GET    /os-hosts/{id}":               {Class: admin, Max: v(42), Hosts: places{inPath("id")}},
+	"PUT    /os-hosts/{id}":               {Class: admin, Max: v(42), Hosts: places{inPath("id")}},
+	"GET    /os-hosts/{id}/reboot":        {Class: admin, Max: v(42), Hosts: places{inPath("id")}, Note: "a GET with effects: never repeated"},
+	"GET    /os-hosts/{id}/shutdown":      {Class: admin, Max: v(42), Hosts: places{inPath("id")}, Note: "a GET with effects: never repeated"},
+	"GET    /os-hosts/{id}/startup":       {Class: admin, Max: v(42), Hosts: places{inPath("id")}, Note: "a GET with effects: never repeated"},
+	"GET    /os-hypervisors":              {Class: admin, Hosts: places{inQuery("hypervisor_hostname_pattern")}, Note: "id asc in a pod, pods in order; ids are integers below 2.53"},
+	"GET    /os-hypervisors/detail":       {Class: admin, Hosts: places{inQuery("hypervisor_hostname_pattern")}},
 	"GET    /os-hypervisors/statistics":   {Class: sum, Max: v(87), Note: "every counter is a sum"},
-	"GET    /os-hypervisors/{id}":         {Class: admin},
-	"GET    /os-hypervisors/{id}/search":  {Class: admin, Max: v(52), Note: "id is a pattern: all pods; 404 when none matches"},
-	"GET    /os-hypervisors/{id}/servers": {Class: admin, Max: v(52), Note: "id is a pattern: all pods"},
-	"GET    /os-hypervisors/{id}/uptime":  {Class: admin, Max: v(87)},
-	"GET    /os-migrations":               {Class: admin, Note: "created_at desc, id desc from 2.59; integer ids encoded"},
-	"GET    /os-services":                 {Class: admin, Note: "not paged; zones and hosts; from 2.69 a down pod shows its computes as UNKNOWN"},
-	"PUT    /os-services/{id}":            {Class: admin, Note: "below 2.53 id is an action and the body names the host"},
-	"DELETE /os-services/{id}":            {Class: admin},
+	"GET    /os-hypervisors/{id}":         {Class: admin, Type: hypervisor, IntegerID: "id"},
+	"GET    /os-hypervisors/{id}/search":  {Class: admin, Max: v(52), Hosts: places{inPath("id")}, Note: "id is a pattern: all pods; 404 when none matches"},
+	"GET    /os-hypervisors/{id}/servers": {Class: admin, Max: v(52), Hosts: places{inPath("id")}, Note: "id is a pattern: all pods"},
+	"GET    /os-hypervisors/{id}/uptime":  {Class: admin, Max: v(87), Type: hypervisor, IntegerID: "id"},
+	"GET    /os-migrations":               {Class: admin, Hosts: places{inQuery("host"), inQuery("source_compute")}, Note: "created_at desc, id desc from 2.59; integer ids encoded"},
+	"GET    /os-services":                 {Class: admin, Hosts: places{inQuery("host")}, Note: "not paged; zones and hosts; from 2.69 a down pod shows its computes as UNKNOWN"},
+	"PUT    /os-services/{id}":            {Class: admin, Type: service, Hosts: places{inBody("host")}, Note: "below 2.53 id is an action and the body names the host"},
+	"DELETE /os-services/{id}":            {Class: admin, Type: service, IntegerID: "id"},
 
 	// Calls of other services.
 	"POST   /os-assisted-volume-snapshots":      {Class: byRef, Handler: "assisted", Note: "called by Cinder's file drivers; the volume names the pod"},

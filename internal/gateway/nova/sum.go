@@ -37,11 +37,11 @@ func qualifyAudit(p *pod.Pod, object []byte) ([]byte, error) {
 		return nil, err
 	}
 	for i, host := range audit.NotRun {
-		audit.NotRun[i] = host + "." + p.Name()
+		audit.NotRun[i] = p.TopHost(host)
 	}
 	log := make(map[string]json.RawMessage, len(audit.Log))
 	for host, entry := range audit.Log {
-		log[host+"."+p.Name()] = entry
+		log[p.TopHost(host)] = entry
 	}
 	for name, value := range map[string]any{"hosts_not_run": audit.NotRun, "log": log} {
 		raw, err := json.Marshal(value)

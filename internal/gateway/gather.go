@@ -1,0 +1,133 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/tricircle/tricircle/internal/jsonx"
+)
+
+// Gather asks all pods in parallel, and answers with the arrays under members, each that of all pods put together in their order.
+// It is for lists without paging. Filters by host or zone leave pods out.
+func (c *Call) Gather(members ...string) error {
+	rows, status, err := c.gather(members)
+	if err != nil {
+		return err
+	}
+	arrays := make([]string, len(members))
+	for i, member := range members {
+		arrays[i] = fmt.Sprintf("%q: [%s]", member, bytes.Join(rows[i], []byte(", ")))
+	}
+	c.W.Header().Set("Content-Type", "application/json")
+	c.W.WriteHeader(status)
+	_, _ = fmt.Fprintf(c.W, "{%s}", strings.Join(arrays, ", "))
+	return nil
+}
+
+// share is what one pod contributes to a gathered answer.
+type share struct {
+	Part
+	status int
+	rows   [][][]byte // by member
+}
+
+// gather returns, for each of members, the rows of all pods, and the status of those that answered. The error is that of judge.
+func (c *Call) gather(members []string) (rows [][][]byte, status int, err error) {
+	ctx, cancel := context.WithTimeout(c.Context(), c.ListTimeout)
+	defer cancel()
+	var shares []*share
+	var parts []*Part
+	var asked sync.WaitGroup
+	for _, p := range c.Parties() {
+		if !c.filtersFor(p, cloneValues(c.Query)) {
+			continue
+		}
+		s := &share{Part: Part{Pod: p}}
+		shares, parts = append(shares, s), append(parts, &s.Part)
+		asked.Go(func() { s.Err = c.fill(ctx, s, members) })
+	}
+	asked.Wait()
+	if err := c.judge(parts, false); err != nil {
+		return nil, 0, err
+	}
+	rows, status = make([][][]byte, len(members)), http.StatusOK
+	for _, s := range shares {
+		if s.Err != nil {
+			continue
+		}
+		status = s.status
+		for i := range members {
+			rows[i] = append(rows[i], s.rows[i]...)
+		}
+	}
+	return rows, status, nil
+}
+
+// fill asks a pod for its share.
+func (c *Call) fill(ctx context.Context, s *share, members []string) error {
+	r, err := c.RequestFor(s.Pod)
+	if err != nil {
+		return errors.Join(errStop, err)
+	}
+	a, err := c.partOf(ctx, s.Pod, r)
+	if err != nil {
+		return err
+	}
+	s.status = a.Status
+	for _, member := range members {
+		array, _, err := jsonx.Get(a.Body, member)
+		elements, ok := jsonx.Elements(array)
+		if err != nil || !ok {
+			return c.Absent(s.Pod, fmt.Errorf("%q is no array", member))
+		}
+		s.rows = append(s.rows, elements)
+	}
+	return nil
+}
+
+// judge decides what pods that did not answer, or refused, mean for a list (docs/api/merge.md sections 5 and 6): nil, and a header
+// that names those that are missing; a *Refusal; or the error of a pod without which there is no list. Of a list that tells whether
+// something exists no pod may be missing.
+func (c *Call) judge(parts []*Part, exists bool) error {
+	var answered, refused int
+	var refusal *Refusal
+	var failure error
+	var missing []string
+	for _, part := range parts {
+		r, isRefusal := errors.AsType[*Refusal](part.Err)
+		switch {
+		case part.Err == nil:
+			answered++
+		case errors.Is(part.Err, errStop):
+			return part.Err
+		case !isRefusal:
+			failure = part.Err
+			missing = append(missing, part.Pod.Name())
+		default:
+			if refused++; refusal == nil || r.Answer.Status < refusal.Answer.Status {
+				refusal = r
+			}
+		}
+	}
+	switch {
+	case refusal != nil && refusal.Answer.Status == http.StatusNotFound && failure != nil && answered == 0:
+		return failure // what nobody else has may be there
+	case refusal != nil && (answered == 0 || refusal.Answer.Status == http.StatusBadRequest):
+		return refusal
+	case refused > 0:
+		c.Log.WarnContext(c.Context(), "some pods refuse a list that others answer; their policies differ", "path", c.Path)
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	if answered == 0 || exists || c.FailPartial {
+		return failure
+	}
+	c.W.Header().Set(missingHeader, strings.Join(missing, ", "))
+	return nil
+}
