@@ -13,7 +13,7 @@ import (
 // policy of a pod speaks first: users who are not administrators hear of it before anything else that may be wrong.
 func (c *Call) adminScoped() error {
 	get := c.R.Method == http.MethodGet
-	if col, ok := c.Service.Lists[c.Route.Path]; ok && get {
+	if col, ok := c.Service.Lists[c.Route.Path]; ok && get && !c.Version.Less(col.Min) {
 		return c.Merge(col) // its filters name pods
 	}
 	p, err := c.NamedPod()

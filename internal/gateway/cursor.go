@@ -203,6 +203,9 @@ func (m *merger) seekPoint(p *pod.Pod, mark *row) store.SeekPoint {
 		project = ""
 	}
 	at, descending := mark.created, m.q.Keys[0].Desc
+	if m.col.Unshown {
+		at = at.Add(time.Second) // among those of one second the order is the pod's secret
+	}
 	if !descending {
 		at = at.Truncate(time.Second).Add(-time.Second - time.Microsecond)
 	}
@@ -217,15 +220,29 @@ func (m *merger) deletedMarker(owner *pod.Pod) (*pod.Pod, *row, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if !m.col.DeletedMarker || !m.q.ByCreation || created.IsZero() {
+	if !m.col.DeletedMarker && !m.col.Unshown || !m.q.ByCreation || created.IsZero() {
 		return nil, nil, m.col.UnknownMarker(m.q.Marker)
 	}
-	return owner, &row{id: m.q.Marker, project: m.Caller.ProjectID, created: created, order: int(owner.Num),
-		keys: []value{timeValue(created), {text: strings.ToLower(m.q.Marker)}}}, nil
+	mark := &row{id: m.q.Marker, created: created, order: int(owner.Num),
+		keys: []value{timeValue(created), {text: strings.ToLower(m.q.Marker)}}}
+	if !m.col.Unshown {
+		mark.project = m.Caller.ProjectID
+	}
+	return owner, mark, nil
 }
 
 // resolveMarker returns the pod of the marker and its row, freshly read.
 func (m *merger) resolveMarker() (*pod.Pod, *row, error) {
+	if m.col.Unshown {
+		owner, err := m.Routing.Known(m.ctx, m.col.Type, m.q.Marker)
+		if err == nil && owner == nil {
+			err = m.col.UnknownMarker(m.q.Marker)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		return m.deletedMarker(owner)
+	}
 	owner, err := m.locate(m.ctx, m.col.Type, m.q.Marker)
 	if errors.Is(err, routing.ErrNotFound) {
 		return nil, nil, m.col.UnknownMarker(m.q.Marker)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tricircle/tricircle/internal/fault"
 	"github.com/tricircle/tricircle/internal/jsonx"
+	"github.com/tricircle/tricircle/internal/microversion"
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/store"
 )
@@ -22,6 +23,7 @@ type Collection struct {
 	NoLinks bool               // pages have no next link, for the service gives none
 	Path    string             // where one is shown, below the version, without its id; "/" + Type + "s" if empty
 	Type    store.ResourceType // of the rows
+	ID      string             // member of a row with its id; "id" if empty
 	Summary []string           // members of a row that the client gets; nil for all
 	Project []string           // member of a row that names its project
 	Created []string           // member of a row with its creation time
@@ -34,6 +36,10 @@ type Collection struct {
 	Sparse bool
 	// ByOffset: pods know no markers, and are asked for what follows by its number.
 	ByOffset bool
+	// Unshown: there is no call that shows one, so the place of a marker is what the routing table knows of it.
+	Unshown bool
+	// Min is the microversion from which an administrators' list has pages; below, it is gathered.
+	Min microversion.Version
 	// UnknownMarker renders the service's refusal of a marker that nobody has.
 	UnknownMarker func(marker string) *fault.Error
 }
@@ -112,6 +118,7 @@ type merger struct {
 	rows    int
 	last    *row
 	leave   func()          // ends the fan-out; nil before it
+	shown   []store.Routing // rows to record before the client can give one back as a marker
 	seen    map[string]bool // ids on the page, and the marker: a server that moves may be in two pods
 }
 
@@ -229,13 +236,17 @@ func (m *merger) emit(s *stream) error {
 	m.rows++
 	m.last = s.head
 	project := s.head.project
-	if project == "" && !m.q.Params.Has("all_tenants") {
+	if project == "" && !m.q.Params.Has("all_tenants") && !m.col.Unshown {
 		project = m.Caller.ProjectID // rows that do not say whose they are, are the client's
 	}
-	if !m.creates.expects(s.pod, cmp.Or(project, m.Caller.ProjectID)) {
+	shown := store.Routing{Type: m.col.Type, TopID: s.head.id, BottomID: s.head.id, PodNum: s.pod.Num,
+		ProjectID: project, CreatedAt: s.head.created.Truncate(time.Second)}
+	switch {
+	case m.col.Unshown:
+		m.shown = append(m.shown, shown)
+	case !m.creates.expects(s.pod, cmp.Or(project, m.Caller.ProjectID)):
 		// While a create is under way there its row must stay unclaimed, or its creator could not adopt it after a lost reply.
-		m.Routing.Learn(store.Routing{Type: m.col.Type, TopID: s.head.id, BottomID: s.head.id, PodNum: s.pod.Num,
-			ProjectID: project, CreatedAt: s.head.created.Truncate(time.Second)})
+		m.Routing.Learn(shown)
 	}
 	return nil
 }
@@ -262,6 +273,11 @@ func (m *merger) reply() error {
 	}
 	if m.rows > 0 && matching >= m.q.Limit && !m.col.NoLinks && !m.q.Whole {
 		out = fmt.Appendf(out, `, %q: [{"rel": "next", "href": %s}]`, m.col.links(), jsonx.Quote(nil, m.nextLink()))
+	}
+	if len(m.shown) > 0 {
+		if err := m.Routing.Record(m.ctx, m.shown...); err != nil {
+			m.Log.WarnContext(m.ctx, "rows that were listed are not recorded; as markers they will be refused", "error", err)
+		}
 	}
 	m.ReplyJSON(append(out, '}'))
 	return nil

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -213,7 +214,7 @@ type row struct {
 }
 
 func (m *merger) parse(raw []byte, p *pod.Pod) (*row, error) {
-	paths := [][]string{{"id"}, m.col.Project, m.col.Created}
+	paths := [][]string{{cmp.Or(m.col.ID, "id")}, m.col.Project, m.col.Created}
 	for _, k := range m.q.Keys {
 		paths = append(paths, k.Path)
 	}

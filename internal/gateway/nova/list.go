@@ -24,9 +24,7 @@ func servers(members []string) *gateway.Collection {
 		From: "/servers/detail", Member: "servers", Type: store.Server, Summary: members,
 		Project: []string{"tenant_id"}, Created: []string{"created"},
 		Parse: parseList, DeletedMarker: true,
-		UnknownMarker: func(marker string) *fault.Error {
-			return fault.BadRequest("marker [%s] not found", marker)
-		},
+		UnknownMarker: unknownMarker,
 	}
 }
 
@@ -80,7 +78,7 @@ var existenceFilters = []string{"name", "uuid", "ip", "ip6", "tags", "tags-any",
 var paging = []string{"limit", "marker", "sort_key", "sort_dir"}
 
 func parseList(c *gateway.Call) (*gateway.ListQuery, error) {
-	q := &gateway.ListQuery{Params: url.Values{}, Limit: maxLimit, Marker: c.Query.Get("marker"), ForPod: zoneFilter(c)}
+	q := &gateway.ListQuery{Params: url.Values{}, Marker: c.Query.Get("marker"), ForPod: zoneFilter(c)}
 	for k, vs := range c.Query {
 		if !slices.Contains(paging[:2], k) {
 			q.Params[k] = vs

@@ -51,6 +51,9 @@ func Service(public func(*http.Request) string, ceiling func() microversion.Vers
 			"/os-volumes/detail":      proxied("/os-volumes/detail", "volumes", store.Volume),
 			"/os-snapshots":           proxied("/os-snapshots", "snapshots", store.Snapshot),
 			"/os-snapshots/detail":    proxied("/os-snapshots/detail", "snapshots", store.Snapshot),
+			"/os-hypervisors":         hypervisors("/os-hypervisors"),
+			"/os-hypervisors/detail":  hypervisors("/os-hypervisors/detail"),
+			"/os-migrations":          migrations(),
 		},
 		Gathers: map[string][]string{
 			"/os-aggregates":               {"aggregates"},
