@@ -30,10 +30,10 @@ var (
 		"volume_type": {}, "group_id": {}, "host": {}, "launched_at": {}}
 	snapshotKeys = sortable{"id": {"id", gateway.Text}, "status": {"status", gateway.Text}, "created_at": {"created_at", gateway.Time},
 		"updated_at": {"updated_at", gateway.Time}, "volume_id": {"volume_id", gateway.Text}, "volume_size": {"size", gateway.Number},
-		"display_name": {"name", gateway.Text}, "display_description": {"description", gateway.Text}, "user_id": {}, "project_id": {},
-		"progress": {}, "volume_type_id": {}}
+		"name": {"name", gateway.Text}, "display_name": {"name", gateway.Text}, "display_description": {"description", gateway.Text},
+		"user_id": {}, "project_id": {}, "progress": {}, "volume_type_id": {}}
 	backupKeys = sortable{"id": {"id", gateway.Text}, "status": {"status", gateway.Text}, "created_at": {"created_at", gateway.Time},
-		"updated_at": {"updated_at", gateway.Time}, "size": {"size", gateway.Number}, "display_name": {"name", gateway.Text},
+		"updated_at": {"updated_at", gateway.Time}, "size": {"size", gateway.Number}, "name": {"name", gateway.Text}, "display_name": {"name", gateway.Text},
 		"display_description": {"description", gateway.Text}, "volume_id": {"volume_id", gateway.Text}, "container": {"container", gateway.Text},
 		"availability_zone": {"availability_zone", gateway.Text}, "snapshot_id": {"snapshot_id", gateway.Text}, "user_id": {}, "project_id": {},
 		"host": {}}
@@ -77,8 +77,7 @@ var (
 	groupSummary     = []string{"id", "name"}
 	linkedSummary    = []string{"id", "links", "name"}
 	transferSummary  = []string{"id", "volume_id", "name", "links"}
-	snapshotsSummary = []string{"id", "name", "description", "created_at", "updated_at", "metadata", "volume_id", "status", "size", "user_id",
-		"group_snapshot_id", "consumes_quota"}
+	snapshotsSummary = []string{"id", "name", "description", "created_at", "updated_at", "metadata", "volume_id", "status", "size"}
 )
 
 // collections are all that are merged from all pods (cinder/api/v3 and cinder/api/contrib, Zed). What is not Cinder's habit:
@@ -141,6 +140,9 @@ func (col *collection) parse(c *gateway.Call) (*gateway.ListQuery, error) {
 	q, err := parseList(c, col.keys)
 	if err != nil {
 		return nil, err
+	}
+	if c.Query.Has("marker") && q.Marker == "" {
+		return nil, missing(col.Type, "") // as of any other id that is none
 	}
 	q.ByCreation = q.ByCreation && col.keys["created_at"].member != ""
 	for filter, typ := range col.near {
