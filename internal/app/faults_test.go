@@ -19,8 +19,8 @@ import (
 // scene waits for it, and else so long that a busy machine is not taken for a sick pod.
 const (
 	shortDeadline = 5 * time.Second
-	longDeadline  = 20 * time.Second
-	hung          = 30 * time.Second
+	longDeadline  = 40 * time.Second
+	hung          = 50 * time.Second
 	gigabyte      = 1 << 30
 	tooMuch       = 24 << 20 // more than the top may take of a gigabyte: 16 MiB, and what is in buffers of the network
 )
