@@ -61,6 +61,18 @@ func (c *Call) namedHost() string {
 	return ""
 }
 
+// sharedZone returns a zone that the call names and several pods serve, "" if there is none.
+func (c *Call) sharedZone() string {
+	for _, place := range c.Route.Zones {
+		for _, name := range c.at(place, c.Body) {
+			if len(c.Pods.Zone(name)) > 1 {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
 // undecided is for a call that could be about any pod: served if there is but one, otherwise refused with what is missing.
 func (c *Call) undecided() error {
 	r := c.Route
@@ -73,8 +85,11 @@ func (c *Call) undecided() error {
 	if host := c.namedHost(); host != "" {
 		return fault.NotFound("Host %s could not be found. Hosts are named <host>.<pod>.", host)
 	}
+	if shared := c.sharedZone(); shared != "" {
+		return fault.BadRequest("This is about one pod, and availability zone %s is in several: name one that is not.", shared)
+	}
 	if len(r.Zones) > 0 {
-		return fault.BadRequest("This is about one pod: name an availability zone that is in one pod only.")
+		return c.AnyPod() // what is made without saying where is made where the project is at home
 	}
 	return fault.BadRequest("This is about one pod: name a host, as <host>.<pod>.")
 }

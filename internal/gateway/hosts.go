@@ -167,6 +167,8 @@ func (w *wording) zones() error {
 			switch {
 			case name == "", !ok && !w.Caller.IsAdmin(): // whom the pod refuses first
 				continue
+			case !ok && place.query == "" && len(w.Pods.Zone(name)) == 0: // a new one, which the top does not map yet
+				continue
 			case !ok:
 				return fault.BadRequest("Availability zone %s is not one of pod %s, which this request is about (%s).",
 					name, w.pod.Name(), w.pod.ZoneNames())

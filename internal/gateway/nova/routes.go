@@ -224,9 +224,9 @@ var current = map[string]gateway.Route{
 
 	// Aggregates, for administrators. Ids say the pod, hosts are qualified by it.
 	"GET    /os-aggregates":                          {Class: admin, Note: "integer ids encoded, hosts qualified"},
-	"POST   /os-aggregates":                          {Class: admin, Zones: places{inBody("aggregate", "availability_zone")}, Note: "the pod by availability_zone, which must map to one"},
+	"POST   /os-aggregates":                          {Class: admin, Zones: places{inBody("aggregate", "availability_zone")}, Note: "the pod by availability_zone; without, or with a new one, that of the project"},
 	"GET    /os-aggregates/{id}":                     {Class: admin, Type: aggregate, IntegerID: "id"},
-	"PUT    /os-aggregates/{id}":                     {Class: admin, Type: aggregate, IntegerID: "id", Zones: places{inBody("aggregate", "availability_zone")}, Note: "a new availability_zone must be the pod's"},
+	"PUT    /os-aggregates/{id}":                     {Class: admin, Type: aggregate, IntegerID: "id", Zones: places{inBody("aggregate", "availability_zone")}, Note: "availability_zone may not be another pod's"},
 	"DELETE /os-aggregates/{id}":                     {Class: admin, Type: aggregate, IntegerID: "id"},
 	"POST   /os-aggregates/{id}/action add_host":     {Class: admin, Type: aggregate, IntegerID: "id", Hosts: places{inBody("add_host", "host")}},
 	"POST   /os-aggregates/{id}/action remove_host":  {Class: admin, Type: aggregate, IntegerID: "id", Hosts: places{inBody("remove_host", "host")}},
