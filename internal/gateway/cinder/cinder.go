@@ -40,6 +40,7 @@ func Service(public func(*http.Request) string, ceiling func() microversion.Vers
 			"createConsistencyGroup": newConsistencyGroup.create,
 			"accept":                 accept,
 			"quota":                  quota,
+			"importBackup":           importBackup,
 		},
 		Lists:          lists(),
 		Sums:           sums,

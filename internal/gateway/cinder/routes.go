@@ -130,7 +130,7 @@ var current = map[string]gateway.Route{
 	"GET    /backups":                             {Class: merge, Note: "rows lack the sort key: pods are asked for the detail"},
 	"POST   /backups":                             {Class: byRef, Refs: refs{ref(volume, "backup", "volume_id"), ref(snapshot, "backup", "snapshot_id")}},
 	"GET    /backups/detail":                      {Class: merge},
-	"POST   /backups/import_record":               {Class: byAZ, Note: "nothing in it names a pod"},
+	"POST   /backups/import_record":               {Class: byAZ, Handler: "importBackup", Note: "nothing in it names a pod: where the backup or its volume is known, else the first"},
 	"DELETE /backups/{id}":                        {Class: byID, Type: backup},
 	"GET    /backups/{id}":                        {Class: byID, Type: backup},
 	"PUT    /backups/{id}":                        {Class: byID, Type: backup, Min: v(9)},
