@@ -12,6 +12,9 @@ import (
 // adminScoped executes the class of that name: the pod that the call names, or that has what it is about; all pods for lists. The
 // policy of a pod speaks first: users who are not administrators hear of it before anything else that may be wrong.
 func (c *Call) adminScoped() error {
+	if len(c.Route.Refs) > 0 {
+		return c.byRef()
+	}
 	get := c.R.Method == http.MethodGet
 	if col, ok := c.Service.Lists[c.Route.Path]; ok && get && !c.Version.Less(col.Min) {
 		return c.Merge(col) // its filters name pods
@@ -23,17 +26,25 @@ func (c *Call) adminScoped() error {
 	members, gathered := c.Service.Gathers[c.Route.Path]
 	switch {
 	case p != nil && err == nil:
-		return c.Forward(p, c.Body)
+		return c.administer(p)
 	case err == nil && gathered && get:
 		return c.Gather(members...)
 	case !c.Caller.IsAdmin():
 		return c.AnyPod()
 	case err != nil:
 		return err
-	case c.Route.Handler != "":
+	case c.Route.Handler != "" && c.namedHost() == "":
 		return c.Service.Special[c.Route.Handler](c)
 	}
 	return c.undecided()
+}
+
+// administer forwards a call. A POST may make something in the pod.
+func (c *Call) administer(p *pod.Pod) error {
+	if c.R.Method == http.MethodPost {
+		return c.forwardBirth(p)
+	}
+	return c.Forward(p, c.Body)
 }
 
 // podOfType finds the pod of what the path names. An integer that names no pod is nobody's; of anything else that is no id every
@@ -55,7 +66,9 @@ func (c *Call) podOfType() (*pod.Pod, error) {
 func (c *Call) namedHost() string {
 	for _, place := range c.Route.Hosts {
 		for _, name := range c.at(place, c.Body) {
-			return name
+			if name != "" {
+				return name
+			}
 		}
 	}
 	return ""
@@ -75,21 +88,20 @@ func (c *Call) sharedZone() string {
 
 // undecided is for a call that could be about any pod: served if there is but one, otherwise refused with what is missing.
 func (c *Call) undecided() error {
-	r := c.Route
-	if r.Hosts == nil && r.Zones == nil && r.Type == 0 {
+	r, host, shared, pods := c.Route, c.namedHost(), c.sharedZone(), c.Pods.Serving()
+	switch {
+	case r.Hosts == nil && r.Zones == nil && r.Type == 0:
 		return c.notServed()
-	}
-	if pods := c.Pods.Serving(); len(pods) == 1 {
-		return c.Forward(pods[0], c.Body)
-	}
-	if host := c.namedHost(); host != "" {
+	case len(pods) == 1:
+		return c.administer(pods[0])
+	case host != "":
 		return fault.NotFound("Host %s could not be found. Hosts are named <host>.<pod>.", host)
-	}
-	if shared := c.sharedZone(); shared != "" {
+	case shared != "":
 		return fault.BadRequest("This is about one pod, and availability zone %s is in several: name one that is not.", shared)
-	}
-	if len(r.Zones) > 0 {
+	case len(r.Hosts) > 0:
+		return c.AnyPod() // without a host the request is invalid, and any pod says so best
+	case len(r.Zones) > 0:
 		return c.AnyPod() // what is made without saying where is made where the project is at home
 	}
-	return fault.BadRequest("This is about one pod: name a host, as <host>.<pod>.")
+	return fault.BadRequest("This is about one pod, which nothing in the request names.")
 }

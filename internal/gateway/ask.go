@@ -47,7 +47,7 @@ func (c *Call) partOf(ctx context.Context, p *pod.Pod, r Request) (*Answer, erro
 	case !a.OK():
 		return nil, &Refusal{Pod: p, Answer: a}
 	}
-	if a.Body, err = c.answers.Rewrite(c.view(p), nil, a.Body); err != nil {
+	if a.Body, err = c.rules().Rewrite(c.view(p), nil, a.Body); err != nil {
 		return nil, c.Absent(p, err)
 	}
 	return a, nil

@@ -133,6 +133,11 @@ func (c *Call) byRef() error {
 	if p == nil {
 		return c.AnyPod() // without the reference the request is invalid, and any pod says so best
 	}
+	return c.forwardBirth(p)
+}
+
+// forwardBirth is Forward for a call that may make something, of which the routing is recorded.
+func (c *Call) forwardBirth(p *pod.Pod) error {
 	a, err := c.ask(p, c.Body)
 	if err != nil {
 		return err

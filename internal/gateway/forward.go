@@ -238,7 +238,7 @@ func (c *Call) Reply(p *pod.Pod, a *Answer) error {
 		var err error
 		body, err = a.complete()
 		if err == nil {
-			body, err = c.answers.Rewrite(c.view(p), nil, body)
+			body, err = c.rules().Rewrite(c.view(p), nil, body)
 		}
 		if err != nil {
 			return c.rubbish(p, c.R.Method, err, "answered with something that is not JSON, though it says so")

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/tricircle/tricircle/internal/jsonx"
@@ -21,8 +22,8 @@ type view struct {
 func (c *Call) view(p *pod.Pod) view { return view{c, p, c.Public(c.R)} }
 
 // rules says what is changed in answers of s, made once for all calls: links, which must lead back to the top, names of zones and
-// hosts, and integer ids.
-func (s *Service) rules() jsonx.Rules[view] {
+// hosts, and integer ids. hosts are members with names of hosts besides those that s has everywhere.
+func (s *Service) rules(hosts ...string) jsonx.Rules[view] {
 	rules := jsonx.Rules[view]{"href": {String: func(v view, href string) (string, bool) { return v.topLink(v.pod, v.public, href) }}}
 	text := func(members []string, edit func(p *pod.Pod, s string) string) {
 		for _, member := range members {
@@ -37,7 +38,7 @@ func (s *Service) rules() jsonx.Rules[view] {
 		}
 	}
 	text(s.ZoneMembers, (*pod.Pod).TopZone)
-	text(s.HostMembers, (*pod.Pod).TopHost)
+	text(slices.Concat(s.HostMembers, hosts), (*pod.Pod).TopHost)
 	text(s.HostIDMembers, topHostID)
 	for _, member := range s.IntegerIDs {
 		rule := rules[member]
@@ -48,6 +49,14 @@ func (s *Service) rules() jsonx.Rules[view] {
 		rules[member] = jsonx.Rule[view]{Opaque: true}
 	}
 	return rules
+}
+
+// rules are those of the call's answers.
+func (c *Call) rules() jsonx.Rules[view] {
+	if own, ok := c.renamed[c.Route]; ok {
+		return own
+	}
+	return c.answers
 }
 
 // topHostID makes Nova's hostId, a SHA-224 of project and host (nova/objects/instance.py, Instance.hostId), differ between pods

@@ -71,13 +71,15 @@ type Route struct {
 	Class   Class
 	Type    store.ResourceType // what IDParam names, where that decides the pod
 	IDParam string             // the parameter that decides the pod; NewTable puts the first one of the path if empty
-	Refs    []Ref              // by-ref: what decides the pod, and with Type must be in its pod; none where Note says how
+	Refs    []Ref              // what decides the pod, and with Type must be in its pod; by-ref has none where Note says how
 	Hosts   []Place            // where it names a host: "<host>.<pod>" for clients
 	Zones   []Place            // where it names a zone, if that is no placement's matter
 	Handler string             // the special handler that executes it; "" means the class does
 	Note    string             // what has to be rewritten, or why it is special
 
 	IntegerID string // the parameter that may hold an integer id, which names the pod
+	// HostMembers are members of the answer that hold names of hosts or clusters, besides those of the Service: "name" of clusters.
+	HostMembers []string
 }
 
 // String is the call as the tables spell it: "POST /servers/{id}/action os-start".
@@ -305,7 +307,7 @@ func (r *Route) check(names []string) error {
 		return fmt.Errorf("no parameter %q", r.IDParam)
 	case r.Class == ByID && (r.Type == 0 || r.IDParam == ""):
 		return errors.New("by-id without the type of the resource, or a parameter")
-	case r.Class != ByRef && r.Class != DeprecatedProxy && len(r.Refs) > 0:
+	case r.Class != ByRef && r.Class != DeprecatedProxy && r.Class != AdminScopedPod && len(r.Refs) > 0:
 		return errors.New("a reference, but not by-ref")
 	case r.Type != 0 && r.IDParam == "":
 		return errors.New("a type but no parameter")

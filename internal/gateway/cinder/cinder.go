@@ -1,5 +1,6 @@
 // Package cinder is the block storage API gateway: Cinder's route table, and the few calls that a routing class cannot
-// express: create a volume or a group, accept a transfer, list zones. Everything else the engine does.
+// express: create a volume or a group, accept a transfer, import a backup, what is about the services of all pods. Everything
+// else the engine does.
 //
 // It must not depend on another service's gateway. What two services need belongs into the engine.
 package cinder
@@ -41,6 +42,9 @@ func Service(public func(*http.Request) string, ceiling func() microversion.Vers
 			"accept":                 accept,
 			"quota":                  quota,
 			"importBackup":           importBackup,
+			"getLogs":                getLogs,
+			"setLogs":                setLogs,
+			"cleanUp":                cleanUp,
 		},
 		Lists:          lists(),
 		Sums:           sums,
@@ -48,9 +52,25 @@ func Service(public func(*http.Request) string, ceiling func() microversion.Vers
 		Removed:        removed,
 		Changes:        changes(),
 		ForeignProject: func(string, string) *fault.Error { return fault.BadRequest("Malformed request url") },
-		ZoneMembers:    []string{"availability_zone"},
-		Opaque:         map[string]bool{"metadata": true, "volume_image_metadata": true, "extra_specs": true, "connection_info": true},
+		Gathers: map[string][]string{
+			"/clusters":                  {"clusters"},
+			"/clusters/detail":           {"clusters"},
+			"/os-hosts":                  {"hosts"},
+			"/os-services":               {"services"},
+			"/scheduler-stats/get_pools": {"pools"},
+		},
+		ZoneMembers: []string{"availability_zone", "zone"},
+		HostMembers: []string{"cluster", "cluster_name", "host", "host_name", "namespace", "os-vol-host-attr:host"},
+		IntegerIDs:  []string{"id"},
+		Opaque:      opaque,
 	}, nil
+}
+
+// opaque are what users, drivers and hypervisors tell each other.
+var opaque = map[string]bool{
+	"capabilities": true, "connection_info": true, "connector": true, "extra_info": true, "extra_specs": true, "group_specs": true,
+	"levels": true, "meta": true, "metadata": true, "properties": true, "reference": true, "source_reference": true, "specs": true,
+	"volume_image_metadata": true,
 }
 
 // names are what Cinder calls its resources in "... could not be found." (cinder/exception.py).

@@ -28,7 +28,21 @@ const (
 	message       = store.Message
 )
 
-type refs = []gateway.Ref
+type (
+	refs   = []gateway.Ref
+	places = []gateway.Place
+)
+
+// Places in requests.
+var (
+	inPath   = gateway.InPath
+	inQuery  = gateway.InQuery
+	inBody   = gateway.InBody
+	inVolume = places{inBody("volume", "host"), inBody("volume", "cluster")}
+)
+
+// name holds the name of a cluster or pool in some answers; in all others it is the user's own.
+var name = []string{"name"}
 
 func ref(t store.ResourceType, path ...string) gateway.Ref { return gateway.Ref{Type: t, Path: path} }
 
@@ -65,9 +79,9 @@ var current = map[string]gateway.Route{
 	"GET    /resource_filters": {Class: static, Min: v(33), Note: "pods are configured alike"},
 
 	// Volumes.
-	"GET    /volumes":                             {Class: merge, Note: "rows lack the sort key: pods are asked for the detail"},
+	"GET    /volumes":                             {Class: merge, Hosts: places{inQuery("host"), inQuery("cluster_name")}, Note: "rows lack the sort key: pods are asked for the detail"},
 	"POST   /volumes":                             {Class: byAZ, Handler: "create", Note: "source, snapshot, backup, group, hints, zone and type name the pod"},
-	"GET    /volumes/detail":                      {Class: merge, Note: "created_at desc, id desc; links, zone, type, host names"},
+	"GET    /volumes/detail":                      {Class: merge, Hosts: places{inQuery("host"), inQuery("cluster_name")}, Note: "created_at desc, id desc; links, zone, type, host names"},
 	"GET    /volumes/summary":                     {Class: sum, Min: v(12), Note: "counts and sizes are sums, metadata a union"},
 	"DELETE /volumes/{id}":                        {Class: byID, Type: volume, Note: "with cascade the snapshots too"},
 	"GET    /volumes/{id}":                        {Class: byID, Type: volume, Note: "rewritten as in the list"},
@@ -90,7 +104,7 @@ var current = map[string]gateway.Route{
 	"POST   /volumes/{id}/action os-force_delete":              {Class: byID, Type: volume},
 	"POST   /volumes/{id}/action os-force_detach":              {Class: byID, Type: volume},
 	"POST   /volumes/{id}/action os-initialize_connection":     {Class: byID, Type: volume, Note: "storage addresses of the pod"},
-	"POST   /volumes/{id}/action os-migrate_volume":            {Class: byID, Type: volume, Note: "inside the pod; host or cluster unqualified"},
+	"POST   /volumes/{id}/action os-migrate_volume":            {Class: byID, Type: volume, Hosts: places{inBody("os-migrate_volume", "host"), inBody("os-migrate_volume", "cluster")}, Note: "inside the pod; host or cluster unqualified"},
 	"POST   /volumes/{id}/action os-migrate_volume_completion": {Class: byID, Type: volume, Note: "new_volume in the same pod"},
 	"POST   /volumes/{id}/action os-reimage":                   {Class: byID, Type: volume, Min: v(68), Note: "the image must be in the pod"},
 	"POST   /volumes/{id}/action os-reserve":                   {Class: byID, Type: volume},
@@ -282,39 +296,40 @@ var current = map[string]gateway.Route{
 	"GET    /os-availability-zone": {Class: merge, Handler: "zones", Note: "the zone map; available if any pod says so"},
 
 	// Services, hosts, clusters and pools, for administrators. Names are qualified by the pod.
-	"GET    /capabilities/{id}":              {Class: admin},
-	"GET    /clusters":                       {Class: admin, Min: v(7)},
-	"GET    /clusters/detail":                {Class: admin, Min: v(7)},
-	"PUT    /clusters/disable":               {Class: admin, Min: v(7)},
-	"PUT    /clusters/enable":                {Class: admin, Min: v(7)},
-	"GET    /clusters/{id}":                  {Class: admin, Min: v(7)},
-	"GET    /os-hosts":                       {Class: admin},
+	"GET    /capabilities/{id}":              {Class: admin, Hosts: places{inPath("id")}},
+	"GET    /clusters":                       {Class: admin, Min: v(7), Hosts: places{inQuery("name")}, HostMembers: name},
+	"GET    /clusters/detail":                {Class: admin, Min: v(7), Hosts: places{inQuery("name")}, HostMembers: name},
+	"PUT    /clusters/disable":               {Class: admin, Min: v(7), Hosts: places{inBody("name")}, HostMembers: name},
+	"PUT    /clusters/enable":                {Class: admin, Min: v(7), Hosts: places{inBody("name")}, HostMembers: name},
+	"GET    /clusters/{id}":                  {Class: admin, Min: v(7), Hosts: places{inPath("id")}, HostMembers: name},
+	"GET    /os-hosts":                       {Class: admin, Zones: places{inQuery("zone")}},
 	"PUT    /os-hosts":                       {Class: unsupported, Note: "routed, but lacks its argument: 400"},
-	"GET    /os-hosts/{id}":                  {Class: admin},
-	"PUT    /os-hosts/{id}":                  {Class: admin},
-	"GET    /os-services":                    {Class: admin, Note: "host and binary are the key; not paged"},
-	"PUT    /os-services/disable":            {Class: admin},
-	"PUT    /os-services/disable-log-reason": {Class: admin},
-	"PUT    /os-services/enable":             {Class: admin},
-	"PUT    /os-services/failover_host":      {Class: admin},
-	"PUT    /os-services/freeze":             {Class: admin},
-	"PUT    /os-services/get-log":            {Class: admin, Min: v(32), Note: "without server all pods"},
-	"PUT    /os-services/set-log":            {Class: admin, Min: v(32), Note: "without server all pods"},
-	"PUT    /os-services/thaw":               {Class: admin},
-	"GET    /scheduler-stats/get_pools":      {Class: admin, Note: "names qualified"},
-	"POST   /workers/cleanup":                {Class: admin, Min: v(24), Note: "without host or cluster all pods"},
+	"GET    /os-hosts/{id}":                  {Class: admin, Hosts: places{inPath("id")}},
+	"PUT    /os-hosts/{id}":                  {Class: admin, Hosts: places{inPath("id")}},
+	"GET    /os-services":                    {Class: admin, Hosts: places{inQuery("host")}, Note: "host and binary are the key; not paged"},
+	"PUT    /os-services/disable":            {Class: admin, Hosts: places{inBody("host"), inBody("cluster")}},
+	"PUT    /os-services/disable-log-reason": {Class: admin, Hosts: places{inBody("host"), inBody("cluster")}},
+	"PUT    /os-services/enable":             {Class: admin, Hosts: places{inBody("host"), inBody("cluster")}},
+	"PUT    /os-services/failover":           {Class: admin, Min: v(26), Hosts: places{inBody("host"), inBody("cluster")}, Note: "failover_host that knows clusters"},
+	"PUT    /os-services/failover_host":      {Class: admin, Hosts: places{inBody("host"), inBody("cluster")}},
+	"PUT    /os-services/freeze":             {Class: admin, Hosts: places{inBody("host"), inBody("cluster")}},
+	"PUT    /os-services/get-log":            {Class: admin, Min: v(32), Hosts: places{inBody("server")}, Handler: "getLogs", Note: "without server all pods"},
+	"PUT    /os-services/set-log":            {Class: admin, Min: v(32), Hosts: places{inBody("server")}, Handler: "setLogs", Note: "without server all pods"},
+	"PUT    /os-services/thaw":               {Class: admin, Hosts: places{inBody("host"), inBody("cluster")}},
+	"GET    /scheduler-stats/get_pools":      {Class: admin, Hosts: places{inQuery("name")}, HostMembers: name, Note: "names qualified"},
+	"POST   /workers/cleanup":                {Class: admin, Min: v(24), Hosts: places{inBody("host"), inBody("cluster_name")}, Handler: "cleanUp", Note: "without host or cluster all pods"},
 
 	// What is on the storage, to be managed, for administrators; also by its old names.
-	"GET    /manageable_snapshots":        {Class: admin, Min: v(8), Note: "the host or cluster in the query names the pod"},
-	"POST   /manageable_snapshots":        {Class: admin, Min: v(8), Note: "the volume names the pod; a snapshot is born"},
-	"GET    /manageable_snapshots/detail": {Class: admin, Min: v(8)},
-	"GET    /manageable_volumes":          {Class: admin, Min: v(8), Note: "the host or cluster in the query names the pod"},
-	"POST   /manageable_volumes":          {Class: admin, Min: v(8), Note: "the host or cluster in the body names the pod; a volume is born"},
-	"GET    /manageable_volumes/detail":   {Class: admin, Min: v(8)},
-	"GET    /os-snapshot-manage":          {Class: admin, Note: "/manageable_snapshots by its old name"},
-	"POST   /os-snapshot-manage":          {Class: admin},
-	"GET    /os-snapshot-manage/detail":   {Class: admin},
-	"GET    /os-volume-manage":            {Class: admin, Note: "/manageable_volumes by its old name"},
-	"POST   /os-volume-manage":            {Class: admin},
-	"GET    /os-volume-manage/detail":     {Class: admin},
+	"GET    /manageable_snapshots":        {Class: admin, Min: v(8), Hosts: places{inQuery("host"), inQuery("cluster")}, Note: "the host or cluster in the query names the pod"},
+	"POST   /manageable_snapshots":        {Class: admin, Min: v(8), Refs: refs{ref(volume, "snapshot", "volume_id")}, Note: "the volume names the pod; a snapshot is born"},
+	"GET    /manageable_snapshots/detail": {Class: admin, Min: v(8), Hosts: places{inQuery("host"), inQuery("cluster")}},
+	"GET    /manageable_volumes":          {Class: admin, Min: v(8), Hosts: places{inQuery("host"), inQuery("cluster")}, Note: "the host or cluster in the query names the pod"},
+	"POST   /manageable_volumes":          {Class: admin, Min: v(8), Hosts: inVolume, Zones: places{inBody("volume", "availability_zone")}, Note: "the host or cluster in the body names the pod; a volume is born"},
+	"GET    /manageable_volumes/detail":   {Class: admin, Min: v(8), Hosts: places{inQuery("host"), inQuery("cluster")}},
+	"GET    /os-snapshot-manage":          {Class: admin, Hosts: places{inQuery("host"), inQuery("cluster")}, Note: "/manageable_snapshots by its old name"},
+	"POST   /os-snapshot-manage":          {Class: admin, Refs: refs{ref(volume, "snapshot", "volume_id")}},
+	"GET    /os-snapshot-manage/detail":   {Class: admin, Hosts: places{inQuery("host"), inQuery("cluster")}},
+	"GET    /os-volume-manage":            {Class: admin, Hosts: places{inQuery("host"), inQuery("cluster")}, Note: "/manageable_volumes by its old name"},
+	"POST   /os-volume-manage":            {Class: admin, Hosts: inVolume, Zones: places{inBody("volume", "availability_zone")}},
+	"GET    /os-volume-manage/detail":     {Class: admin, Hosts: places{inQuery("host"), inQuery("cluster")}},
 }
