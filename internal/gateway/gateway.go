@@ -56,8 +56,8 @@ type Service struct {
 	// arrays, such as {"services"} of "/os-services".
 	Gathers map[string][]string
 	// ZoneMembers are the members of answers that hold names of zones; HostMembers of hosts or clusters; each a string or an
-	// array of strings. HostIDMembers hold Nova's hostId. IntegerIDs hold integers that are unique in a pod only.
-	ZoneMembers, HostMembers, HostIDMembers, IntegerIDs []string
+	// array of strings. DefinedZoneMembers hold names by which a pod defines its zones. HostIDMembers hold Nova's hostId. IntegerIDs hold integers that are unique in a pod only.
+	ZoneMembers, DefinedZoneMembers, HostMembers, HostIDMembers, IntegerIDs []string
 	// Opaque are the members that hold users' own data, where nothing is changed.
 	Opaque map[string]bool
 	// TokenForRoot says that the version document at Prefix needs a token.

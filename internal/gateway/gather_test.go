@@ -24,9 +24,10 @@ func TestGather_PutsPodsTogetherInTheirOrder(t *testing.T) {
 func TestGather_ByZone_AsksItsPods(t *testing.T) {
 	a := newAdminPods(t, map[string]string{"east /os-hosts": `{"hosts": []}`, "west /os-hosts": `{"hosts": []}`})
 	for query, want := range map[string][]string{
-		"zone=nowhere": nil,
-		"zone=gpu":     {"east: GET /os-hosts?zone=gpus"},
-		"":             {"east: GET /os-hosts", "west: GET /os-hosts"},
+		"zone=nowhere":       nil,
+		"zone=internal.east": {"east: GET /os-hosts?zone=internal"},
+		"zone=gpu":           {"east: GET /os-hosts?zone=gpus"},
+		"":                   {"east: GET /os-hosts", "west: GET /os-hosts"},
 	} {
 		got, asked := a.call(t, "GET", "/os-hosts?"+query, "")
 		if got != `{"hosts": []}` || !slices.Equal(asked, want) {

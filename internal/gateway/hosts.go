@@ -163,7 +163,7 @@ func (w *wording) hostFilters() bool {
 func (w *wording) zones() error {
 	for _, place := range w.Route.Zones {
 		for _, name := range w.at(place, w.body) {
-			podZone, ok := w.pod.PodZone(name)
+			podZone, ok := w.pod.OwnZone(name)
 			switch {
 			case name == "", !ok && !w.Caller.IsAdmin(): // whom the pod refuses first
 				continue

@@ -38,6 +38,7 @@ func (s *Service) rules(hosts ...string) jsonx.Rules[view] {
 		}
 	}
 	text(s.ZoneMembers, (*pod.Pod).TopZone)
+	text(s.DefinedZoneMembers, (*pod.Pod).DefinedZone)
 	text(slices.Concat(s.HostMembers, hosts), (*pod.Pod).TopHost)
 	text(s.HostIDMembers, topHostID)
 	for _, member := range s.IntegerIDs {

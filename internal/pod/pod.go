@@ -67,6 +67,29 @@ func (p *Pod) PodZone(name string) (podName string, ok bool) {
 	return "", false
 }
 
+// OwnZone is the inverse of TopZone: PodZone for mapped zones, and the pod's own name for those that the map leaves out. They
+// can be looked for, and not asked for.
+func (p *Pod) OwnZone(name string) (podName string, ok bool) {
+	if podName, ok = p.PodZone(name); ok {
+		return podName, true
+	}
+	podName, ok = strings.CutSuffix(name, "."+p.RegionName)
+	if !ok || podName == "" || p.TopZone(podName) != name {
+		return "", false
+	}
+	return podName, true
+}
+
+// DefinedZone is TopZone where zones are defined, in a pod's aggregates: what the map leaves out is as it was defined.
+func (p *Pod) DefinedZone(podName string) string {
+	for _, z := range p.Zones {
+		if z.PodName == podName && podName != "" {
+			return z.Name
+		}
+	}
+	return podName
+}
+
 // TopZone translates a zone of the pod into the top's name. A zone that the availability zone map leaves out is shown
 // qualified with the pod's name, so that two pods' "nova" are never taken for one.
 func (p *Pod) TopZone(podName string) string {

@@ -34,16 +34,34 @@ func TestZones_BothWays(t *testing.T) {
 		top   string
 		pod   string
 		ok    bool
+		own   string // what OwnZone finds
 	}{
-		{mapped, "east-1", "nova", true},
-		{mapped, "nova", "", false},
-		{mapped, "", "", false},
-		{wildcard, "west", "", true},
-		{wildcard, "nova", "", false},
+		{mapped, "east-1", "nova", true, "nova"},
+		{mapped, "nova", "", false, ""},
+		{mapped, "", "", false, ""},
+		{mapped, "internal.region", "", false, "internal"},
+		{mapped, "nova.region", "", false, ""}, // which is east-1
+		{mapped, ".region", "", false, ""},
+		{mapped, "internal.elsewhere", "", false, ""},
+		{wildcard, "west", "", true, ""},
+		{wildcard, "nova", "", false, ""},
+		{wildcard, "nova.region", "", false, ""},
 	} {
-		p := &Pod{Pod: store.Pod{Zones: c.zones}}
+		p := &Pod{Pod: store.Pod{RegionName: "region", Zones: c.zones}}
 		if got, ok := p.PodZone(c.top); got != c.pod || ok != c.ok {
 			t.Errorf("%v: PodZone(%q) = %q, %t, want %q, %t", c.zones, c.top, got, ok, c.pod, c.ok)
+		}
+		if got, ok := p.OwnZone(c.top); got != c.own || ok != (c.ok || c.own != "") {
+			t.Errorf("%v: OwnZone(%q) = %q, %t, want %q", c.zones, c.top, got, ok, c.own)
+		}
+	}
+}
+
+func TestDefinedZone_OnlyTheMapRenames(t *testing.T) {
+	for name, want := range map[string]string{"nova": "east-1", "internal": "internal", "": ""} {
+		p := &Pod{Pod: store.Pod{RegionName: "region", Zones: []store.Zone{{Name: "east-1", PodName: "nova"}, {Name: "any"}}}}
+		if got := p.DefinedZone(name); got != want {
+			t.Errorf("DefinedZone(%q) = %q, want %q", name, got, want)
 		}
 	}
 }
