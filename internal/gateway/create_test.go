@@ -405,4 +405,7 @@ func TestAttach_AcrossPods_Is400(t *testing.T) {
 	if got := attach(3); got != want {
 		t.Errorf("in two: %s", got)
 	}
+	if got := attach(9); got != "200 {}" {
+		t.Errorf("a volume that no pod has is for the server's pod to refuse: %s", got)
+	}
 }

@@ -5,6 +5,7 @@
 package nova
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -108,7 +109,9 @@ func foreignProject(inURL, ofToken string) *fault.Error {
 	return fault.BadRequest("Malformed request URL: URL's project_id '%s' doesn't match Context's project_id '%s'", inURL, ofToken)
 }
 
-// attach is POST /servers/{server_id}/os-volume_attachments: both must be in one pod, as Nova wants them in one zone.
+// attach is POST and PUT of an attachment: server and volume must be in one pod, as Nova wants them in one zone. Of a volume that
+// no pod has the server's pod says so best: Nova calls it 404 in a POST, and 400 in a PUT
+// (nova/api/openstack/compute/volume_attachments.py, Zed).
 func attach(c *gateway.Call) error {
 	server, err := c.PodOf(store.Server, c.Params.Get("server_id"))
 	if err != nil {
@@ -116,6 +119,9 @@ func attach(c *gateway.Call) error {
 	}
 	if id, ok := jsonx.String(c.Body, "volumeAttachment", "volumeId"); ok {
 		volume, err := c.PodOf(store.Volume, id)
+		if refusal, ok := errors.AsType[*fault.Error](err); ok && refusal.Status == http.StatusNotFound {
+			return c.Forward(server, c.Body)
+		}
 		if err != nil {
 			return err
 		}
