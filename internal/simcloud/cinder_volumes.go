@@ -112,7 +112,7 @@ func (v *volume) renderVolumeAttachments(c *call, x *disk) {
 		d.str("volume_id", x.id)
 		d.orNull("server_id", a.server)
 		if c.tok.admin() && a.server != "" {
-			d.str("host_name", v.pod.compute.host(a.server))
+			d.str("host_name", v.pod.compute.placed(a.server))
 		} else {
 			d.null("host_name")
 		}

@@ -28,6 +28,8 @@ type Options struct {
 	// Servers and Volumes are how many each pod has from the beginning, in project demo, spread over three years. They
 	// cost no memory until they are touched, and have the same ids in every run.
 	Servers, Volumes int
+	// Hosts are the names of the compute hosts, the same in every pod; if nil, pod "podi" has "podi-c1" and "podi-c2".
+	Hosts []string
 	// TopRegion is one more region, "RegionOne" if empty. It has identity and image; the rest is for a top to register.
 	TopRegion string
 	// Host is the address to listen on, "127.0.0.1" if empty.

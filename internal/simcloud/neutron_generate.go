@@ -47,7 +47,7 @@ func (n *network) portFor(serverID string, x *nic) *netObject {
 	made := time.Unix(n.pod.compute.servers.gen.end, 0).UTC().Format(zulu)
 	for k, v := range map[string]any{
 		"network_id": x.network, "mac_address": x.mac, "status": "ACTIVE", "device_id": serverID,
-		"device_owner": "compute:" + n.pod.Zone, "binding:host_id": n.pod.compute.host(serverID),
+		"device_owner": "compute:" + n.pod.Zone, "binding:host_id": n.pod.compute.placed(serverID),
 		"security_groups": []string{group}, "created_at": made, "updated_at": made,
 		"fixed_ips": []any{map[string]any{"subnet_id": x.subnet, "ip_address": x.address}},
 	} {

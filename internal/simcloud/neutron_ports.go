@@ -289,7 +289,7 @@ func (n *network) groupIDs(s *server) []string {
 
 func (n *network) bind(p *netObject, s *server) {
 	p.attrs["device_id"], p.attrs["device_owner"] = s.id, "compute:"+n.pod.Zone
-	p.attrs["binding:host_id"], p.attrs["status"] = n.pod.compute.host(s.id), "ACTIVE"
+	p.attrs["binding:host_id"], p.attrs["status"] = n.pod.compute.hostOf(s, n.pod.cloud.opts.Now()), "ACTIVE"
 	n.changed(p)
 }
 

@@ -24,12 +24,23 @@ type compute struct {
 	flavors  []*flavor
 	keypairs []*keypair
 	groups   []*serverGroup
+
+	hosts      []string   // that servers are placed on
+	processes  []*process // that run there, and others
+	aggregates []*aggregate
+	aggregated int          // the last id of one
+	migrations []*migration // oldest first
 }
 
 func newCompute(p *Pod) *compute {
 	tiny := &flavor{ID: "1", Name: "m1.tiny", RAM: 512, Disk: 1, VCPUs: 1, public: true}
 	small := &flavor{ID: "2", Name: "m1.small", RAM: 2048, Disk: 20, VCPUs: 1, public: true}
-	n := &compute{pod: p, tiny: tiny, flavors: []*flavor{tiny, small}}
+	n := &compute{pod: p, tiny: tiny, aggregated: 1, flavors: []*flavor{tiny, small}}
+	n.processes = processes(p)
+	for _, s := range n.computes() {
+		n.hosts = append(n.hosts, s.host)
+	}
+	n.aggregates = []*aggregate{firstAggregate(p, n.hosts)}
 	o := p.cloud.opts
 	gen := newSeries(seedOf(p.Region+" servers"), o.Servers, o.Now())
 	n.servers = newLedger(gen, n.generate, strings.Compare)
@@ -87,7 +98,31 @@ var novaRoutes = newRouter([]route[*compute]{
 	{"GET", "os-quota-sets/{}/detail", 0, (*compute).showQuota},
 	{"GET", "os-simple-tenant-usage", 0, (*compute).listUsages},
 	{"GET", "os-simple-tenant-usage/{}", 0, (*compute).showUsage},
+	{"GET", "os-hypervisors", 0, (*compute).listHypervisors},
+	{"GET", "os-hypervisors/detail", 0, (*compute).listHypervisors},
 	{"GET", "os-hypervisors/statistics", 0, (*compute).showStatistics},
+	{"GET", "os-hypervisors/{}", 0, (*compute).showHypervisor},
+	{"GET", "os-hypervisors/{}/uptime", 0, (*compute).showUptime},
+	{"GET", "os-hypervisors/{}/search", 0, (*compute).searchHypervisors},
+	{"GET", "os-hypervisors/{}/servers", 0, (*compute).searchHypervisors},
+	{"GET", "os-hosts", 0, (*compute).listHosts},
+	{"GET", "os-hosts/{}", 0, (*compute).showHost},
+	{"PUT", "os-hosts/{}", 0, (*compute).updateHost},
+	{"GET", "os-hosts/{}/reboot", 0, (*compute).powerHost},
+	{"GET", "os-hosts/{}/shutdown", 0, (*compute).powerHost},
+	{"GET", "os-hosts/{}/startup", 0, (*compute).powerHost},
+	{"GET", "os-aggregates", 0, (*compute).listAggregates},
+	{"POST", "os-aggregates", 0, (*compute).createAggregate},
+	{"GET", "os-aggregates/{}", 0, (*compute).showAggregate},
+	{"PUT", "os-aggregates/{}", 0, (*compute).updateAggregate},
+	{"DELETE", "os-aggregates/{}", 0, (*compute).deleteAggregate},
+	{"POST", "os-aggregates/{}/action", 0, (*compute).actOnAggregate},
+	{"POST", "os-aggregates/{}/images", 81, (*compute).cacheImages},
+	{"GET", "os-migrations", 0, (*compute).listMigrations},
+	{"GET", "servers/{}/migrations", 23, (*compute).listServerMigrations},
+	{"GET", "servers/{}/migrations/{}", 23, (*compute).showServerMigration},
+	{"DELETE", "servers/{}/migrations/{}", 24, (*compute).endServerMigration},
+	{"POST", "servers/{}/migrations/{}/action", 22, (*compute).endServerMigration},
 	{"GET", "os-instance_usage_audit_log", 0, (*compute).showAuditLog},
 	{"GET", "os-instance_usage_audit_log/{}", 0, (*compute).showAuditLog},
 	{"GET", "os-server-groups", 0, (*compute).listGroups},
@@ -95,6 +130,8 @@ var novaRoutes = newRouter([]route[*compute]{
 	{"GET", "os-server-groups/{}", 0, (*compute).showGroup},
 	{"DELETE", "os-server-groups/{}", 0, (*compute).deleteGroup},
 	{"GET", "os-services", 0, (*compute).listServices},
+	{"PUT", "os-services/{}", 0, (*compute).updateService},
+	{"DELETE", "os-services/{}", 0, (*compute).deleteService},
 	{"GET", "extensions", 0, (*compute).listExtensions},
 	{"GET", "os-volumes", 0, (*compute).listProxied},
 	{"GET", "os-volumes/detail", 0, (*compute).listProxied},
@@ -251,15 +288,6 @@ func novaVersionEntry(d *doc, base, version string, described bool, newest int) 
 	d.endArr()
 	d.raw("media-types", `[{"base": "application/json", "type": "application/vnd.openstack.compute+json;version=2.1"}]`)
 	d.endObj()
-}
-
-// host names a compute host of the pod: there are two, and a server's id says which.
-func (n *compute) host(id string) string {
-	which := "c1"
-	if id != "" && id[len(id)-1]%2 == 1 {
-		which = "c2"
-	}
-	return n.pod.Region + "-" + which
 }
 
 // hostID is what users see of a host (nova/utils.py, generate_hostid).

@@ -54,7 +54,13 @@ var serverActions = map[string]serverAction{
 	"changePassword":      {verb: "changePassword", from: []string{"active"}, do: (*compute).changePassword},
 	"addSecurityGroup":    {verb: "addSecurityGroup", do: (*compute).addSecurityGroup, record: "-"},
 	"removeSecurityGroup": {verb: "removeSecurityGroup", do: (*compute).removeSecurityGroup, record: "-"},
-	"forceDelete":         {verb: "forceDelete", do: (*compute).forceDelete, record: "-"},
+	"os-migrateLive": {verb: "live-migration", from: []string{"active", "paused"}, do: (*compute).migrateLive,
+		admin: "os_compute_api:os-migrate-server:migrate_live"},
+	"migrate": {verb: "migrate", from: []string{"active", "stopped"}, do: (*compute).migrateCold,
+		admin: "os_compute_api:os-migrate-server:migrate"},
+	"evacuate": {verb: "evacuate", from: []string{"active", "stopped", "error"}, do: (*compute).evacuate,
+		admin: "os_compute_api:os-evacuate"},
+	"forceDelete": {verb: "forceDelete", do: (*compute).forceDelete, record: "-"},
 }
 
 func (n *compute) act(c *call) error {
@@ -215,12 +221,14 @@ func (n *compute) resize(_ *call, s *server, raw json.RawMessage) error {
 	return nil
 }
 
-func (n *compute) confirmResize(_ *call, s *server, _ json.RawMessage) error {
+func (n *compute) confirmResize(c *call, s *server, _ json.RawMessage) error {
+	s.settle(c, "confirmed")
 	s.oldFlavor = nil
 	return nil
 }
 
-func (n *compute) revertResize(_ *call, s *server, _ json.RawMessage) error {
+func (n *compute) revertResize(c *call, s *server, _ json.RawMessage) error {
+	s.settle(c, "reverted")
 	if s.oldFlavor != nil {
 		s.flavor, s.oldFlavor = s.oldFlavor, nil
 	}

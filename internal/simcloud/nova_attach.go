@@ -338,7 +338,7 @@ func (n *compute) renderAction(c *call, s *server, a *action, events bool) {
 		d.time("finish_time", a.started, micro)
 		d.str("result", "Success")
 		if c.at(62) {
-			d.str("hostId", hostID(s.project, n.host(s.id)))
+			d.str("hostId", hostID(s.project, n.hostOf(s, c.cloud.opts.Now())))
 		}
 		d.endObj()
 		d.endArr()

@@ -221,8 +221,8 @@ func (n *compute) checkZone(c *call, b *boot) error {
 		return fault.BadRequest("The requested availability zone is not available")
 	}
 	host, _, _ = strings.Cut(host, ":")
-	if host = cmp.Or(host, b.Host); host != "" && host != n.host("0") && host != n.host("1") {
-		return fault.BadRequest("Compute host %s could not be found.", host)
+	if b.Host = cmp.Or(host, b.Host); b.Host != "" && n.computeOn(b.Host) == nil {
+		return fault.BadRequest("Compute host %s could not be found.", b.Host)
 	}
 	return nil
 }
@@ -361,6 +361,7 @@ func (n *compute) boot(c *call, b *boot, reservation string, index int) (*server
 		flavor: b.flavor, image: b.ImageRef, key: b.Key, userData: b.UserData, metadata: b.Metadata, tags: b.Tags,
 		reservation: reservation, launchIndex: index, diskConfig: cmp.Or(b.DiskConfig, "MANUAL"),
 		configDrive: b.ConfigDrive == true || b.ConfigDrive == "true" || b.ConfigDrive == "True",
+		forced:      b.Host,
 		accessIPv4:  b.AccessIPv4, accessIPv6: b.AccessIPv6, adminPass: b.AdminPass,
 	}
 	if b.max > 1 {

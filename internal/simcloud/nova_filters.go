@@ -159,8 +159,10 @@ func (n *compute) parsePlace(c *call, q *serverQuery) {
 	if zone := c.query.Get("availability_zone"); zone != "" && zone != n.pod.Zone && (c.tok.admin() || c.at(83)) {
 		q.none = true
 	}
-	if host := c.query.Get("host"); host != "" && c.tok.admin() {
-		q.exact = append(q.exact, exactFilter{func(s *server) string { return n.host(s.id) }, host})
+	for _, name := range []string{"host", "node"} {
+		if host := c.query.Get(name); host != "" && c.tok.admin() {
+			q.exact = append(q.exact, exactFilter{func(s *server) string { return n.hostOf(s, c.cloud.opts.Now()) }, host})
+		}
 	}
 	if vm := c.query.Get("vm_state"); vm != "" && (c.tok.admin() || c.at(83)) {
 		q.status = append(q.status, vm)

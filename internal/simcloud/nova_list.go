@@ -119,6 +119,15 @@ func (c *call) next(key, marker string, sorted bool) {
 	c.body.endArr()
 }
 
+// nextPage is next for lists whose member in the answer is not called as their path.
+func (c *call) nextPage(key, path, marker string) {
+	query := maps.Clone(c.query)
+	query.Set("marker", marker)
+	c.body.arr(key)
+	c.body.link("next", c.prefix, path, "?", query.Encode())
+	c.body.endArr()
+}
+
 // without is the query as it came, less some parameters.
 func (c *call) without(names ...string) string {
 	parts := strings.Split(c.r.URL.RawQuery, "&")

@@ -271,40 +271,12 @@ func (n *compute) listZones(c *call) error {
 		}
 		return z
 	}
-	zones := []any{zone(n.pod.Zone, "nova-compute", n.host("0"), n.host("1"))}
+	zones := []any{zone(n.pod.Zone, "nova-compute", n.hosts...)}
 	if detail {
 		zones = append(zones, zone("internal", "nova-scheduler", n.pod.Region))
 	}
 	c.body.obj()
 	c.body.value("availabilityZoneInfo", zones)
-	c.body.endObj()
-	return nil
-}
-
-func (n *compute) listServices(c *call) error {
-	if err := c.policy("os_compute_api:os-services:list"); err != nil {
-		return err
-	}
-	var all []any
-	add := func(binary, host, zone string) {
-		s := map[string]any{
-			"id": len(all) + 1, "binary": binary, "host": host, "zone": zone, "status": "enabled", "state": "up",
-			"updated_at": c.cloud.opts.Now().UTC().Format(micro), "disabled_reason": nil,
-		}
-		if c.at(53) {
-			s["id"] = stableUUID(host + binary)
-		}
-		if c.at(11) {
-			s["forced_down"] = false
-		}
-		all = append(all, s)
-	}
-	add("nova-conductor", n.pod.Region, "internal")
-	add("nova-scheduler", n.pod.Region, "internal")
-	add("nova-compute", n.host("0"), n.pod.Zone)
-	add("nova-compute", n.host("1"), n.pod.Zone)
-	c.body.obj()
-	c.body.value("services", all)
 	c.body.endObj()
 	return nil
 }

@@ -37,7 +37,9 @@ type server struct {
 	groups             []string // names of security groups
 	volumes            []*attachment
 	serverGroup        string
-	actions            []*action // oldest first
+	forced             string     // host that an administrator chose
+	move               *migration // the last; nil: still where it was placed
+	actions            []*action  // oldest first
 }
 
 // nic is a server's view of a Neutron port.
@@ -142,7 +144,7 @@ func (n *compute) render(c *call, s *server, v view) {
 	d.pairs("metadata", s.metadata)
 	host := ""
 	if built {
-		host = n.host(s.id)
+		host = n.hostOf(s, v.now)
 		d.str("hostId", hostID(s.project, host))
 	} else {
 		d.str("hostId", "")
@@ -294,7 +296,7 @@ func (n *compute) renderExtensions(c *call, s *server, v view, vm, host string) 
 func (n *compute) renderAdmin(c *call, s *server, host string) {
 	d := c.body
 	d.orNull("OS-EXT-SRV-ATTR:host", host)
-	d.str("OS-EXT-SRV-ATTR:instance_name", "instance-"+hex8(s.number))
+	d.str("OS-EXT-SRV-ATTR:instance_name", s.instanceName())
 	d.orNull("OS-EXT-SRV-ATTR:hypervisor_hostname", host)
 	if !c.at(3) {
 		return
@@ -307,6 +309,8 @@ func (n *compute) renderAdmin(c *call, s *server, host string) {
 	d.str("OS-EXT-SRV-ATTR:root_device_name", "/dev/sda")
 	d.orNull("OS-EXT-SRV-ATTR:user_data", s.userData)
 }
+
+func (s *server) instanceName() string { return "instance-" + hex8(s.number) }
 
 func hex8(n int) string {
 	s := strconv.FormatInt(int64(n), 16)

@@ -3,7 +3,6 @@ package simcloud
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -101,15 +100,11 @@ func (n *compute) usages(c *call, project, key string) error {
 		c.body.value(key, rows[0])
 	}
 	if c.at(40) && len(servers) > 0 && len(servers) == min(limit, maxLimit) {
-		query := maps.Clone(c.query)
-		query.Set("marker", servers[len(servers)-1].id)
 		path := "/os-simple-tenant-usage"
 		if project != "" {
 			path += "/" + project
 		}
-		c.body.arr(key + "_links")
-		c.body.link("next", c.prefix, path, "?", query.Encode())
-		c.body.endArr()
+		c.nextPage(key+"_links", path, servers[len(servers)-1].id)
 	}
 	c.body.endObj()
 	return nil
@@ -155,35 +150,7 @@ func (n *compute) usageRows(servers []*server, start, end time.Time, detailed bo
 	return rows
 }
 
-// showStatistics adds up the two hypervisors of the pod, which are as large as those of the testbed.
-func (n *compute) showStatistics(c *call) error {
-	if err := c.policy("os_compute_api:os-hypervisors:statistics"); err != nil {
-		return err
-	}
-	if c.at(88) {
-		return fault.NotFound("The resource could not be found.")
-	}
-	var used struct{ servers, cores, ram, disk int }
-	for r := range n.servers.walk(nil, true) {
-		if s := n.servers.at(r); !s.isDeleted() {
-			used.servers++
-			used.cores += s.flavor.VCPUs
-			used.ram += s.flavor.RAM
-			used.disk += s.flavor.Disk
-		}
-	}
-	const cores, ram, disk = 2000, 1600000, 1200000
-	c.body.obj()
-	c.body.value("hypervisor_statistics", map[string]int{
-		"count": 2, "vcpus": cores, "memory_mb": ram, "local_gb": disk, "vcpus_used": used.cores, "memory_mb_used": 1024 + used.ram,
-		"local_gb_used": used.disk, "free_ram_mb": ram - 1024 - used.ram, "free_disk_gb": disk - used.disk, "current_workload": 0,
-		"running_vms": used.servers, "disk_available_least": 0,
-	})
-	c.body.endObj()
-	return nil
-}
-
-// showAuditLog: one of the two hosts has counted its servers in the last month, the other has not.
+// showAuditLog: the first host has counted its servers in the last month, the others have not.
 func (n *compute) showAuditLog(c *call) error {
 	if err := c.policy("os_compute_api:os-instance-usage-audit-log:list"); err != nil {
 		return err
@@ -197,13 +164,13 @@ func (n *compute) showAuditLog(c *call) error {
 		key = "instance_usage_audit_log"
 	}
 	ending := time.Date(before.Year(), before.Month(), 1, 0, 0, 0, 0, time.UTC)
-	done, waiting := n.host("0"), n.host("1")
+	done, waiting := n.hosts[0], n.hosts[1:]
 	instances := len(n.active("", ending.AddDate(0, -1, 0), ending))
 	c.body.obj()
 	c.body.value(key, map[string]any{
 		"period_beginning": ending.AddDate(0, -1, 0).Format(time.DateTime), "period_ending": ending.Format(time.DateTime),
-		"num_hosts": 2, "num_hosts_done": 1, "num_hosts_running": 0, "num_hosts_not_run": 1, "hosts_not_run": []string{waiting},
-		"total_instances": instances, "total_errors": 0, "overall_status": "1 of 2 hosts done. 0 errors.",
+		"num_hosts": len(n.hosts), "num_hosts_done": 1, "num_hosts_running": 0, "num_hosts_not_run": len(waiting), "hosts_not_run": waiting,
+		"total_instances": instances, "total_errors": 0, "overall_status": fmt.Sprintf("1 of %d hosts done. 0 errors.", len(n.hosts)),
 		"log": map[string]any{done: map[string]any{
 			"state": "DONE", "instances": instances, "errors": 0, "message": fmt.Sprintf("Instance usage audit ran for host %s", done),
 		}},
