@@ -43,9 +43,8 @@ func (c *adminCloud) pages(path, collection, member, version string, byLinks boo
 	c.t.Helper()
 	for target := path + "?limit=1"; target != "" && len(seen) < 20; {
 		a := c.ask("GET", target, "", version).want(c.t, 200)
-		rows := a.get(c.t, collection).([]any)
 		target = ""
-		for _, row := range rows {
+		for _, row := range a.get(c.t, collection).([]any) {
 			row := row.(map[string]any)
 			seen = append(seen, row[member].(string))
 			if id := row["uuid"]; !byLinks && id != nil {
@@ -54,11 +53,15 @@ func (c *adminCloud) pages(path, collection, member, version string, byLinks boo
 				target = path + "?limit=1&marker=" + number(row["id"])
 			}
 		}
+		if !byLinks {
+			continue
+		}
 		var links map[string][]struct{ Href string }
-		if byLinks && json.Unmarshal([]byte(a.body), &links) == nil || links[collection+"_links"] != nil {
-			for _, link := range links[collection+"_links"] {
-				target = strings.TrimPrefix(link.Href, c.url(compute))
-			}
+		if err := json.Unmarshal([]byte(a.body), &links); err != nil {
+			c.t.Fatal(err)
+		}
+		for _, link := range links[collection+"_links"] {
+			target = strings.TrimPrefix(link.Href, c.url(compute))
 		}
 	}
 	return seen
@@ -282,6 +285,14 @@ func TestServers_OnHostsWithEqualNames_HaveDifferentHostIDs(t *testing.T) {
 	}
 	if n := len(column[string](t, c.ask("GET", "/servers?host=c1", "", "2.1").want(t, 200), "servers", "id")); n != 2 {
 		t.Errorf("an unqualified host filters %d", n)
+	}
+}
+
+func TestKeyPairs_AreAlikeInAllPods_AndKeepTheirNumbers(t *testing.T) {
+	c := newAdminCloud(t)
+	c.call(compute, "POST", "/os-keypairs", `{"keypair": {"name": "k"}}`).want(t, 200)
+	if id := c.call(compute, "GET", "/os-keypairs/k", "").want(t, 200).get(t, "keypair", "id"); id != 1.0 {
+		t.Errorf("the id is %v", id)
 	}
 }
 

@@ -16,8 +16,13 @@ func (c *Call) adminScoped() error {
 		return c.byRef()
 	}
 	get := c.R.Method == http.MethodGet
-	if col, ok := c.Service.Lists[c.Route.Path]; ok && get && !c.Version.Less(col.Min) {
-		return c.Merge(col) // its filters name pods
+	if col, ok := c.Service.Lists[c.Route.Path]; ok && get {
+		switch {
+		case !c.Version.Less(col.Min):
+			return c.Merge(col) // its filters name pods
+		case !col.Whole.IsZero() && col.Whole.Less(c.Version):
+			return c.gatherPage(col)
+		}
 	}
 	p, err := c.NamedPod()
 	if p == nil && c.Route.Type != 0 {

@@ -6,16 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
 	"github.com/tricircle/tricircle/internal/jsonx"
+	"github.com/tricircle/tricircle/internal/pod"
 )
 
 // Gather asks all pods in parallel, and answers with the arrays under members, each that of all pods put together in their order.
 // It is for lists without paging. Filters by host or zone leave pods out.
 func (c *Call) Gather(members ...string) error {
-	rows, status, err := c.gather(members)
+	rows, status, err := c.gather(members, c.RequestFor)
 	if err != nil {
 		return err
 	}
@@ -36,22 +38,61 @@ type share struct {
 	rows   [][][]byte // by member
 }
 
-// gather returns, for each of members, the rows of all pods, and the status of those that answered. The error is that of judge.
-func (c *Call) gather(members []string) (rows [][][]byte, status int, err error) {
+// gatherPage answers with a page of rows whose ids are integers, encoded. Pods are asked in a microversion in which they have no
+// pages, and show all rows at once.
+func (c *Call) gatherPage(col *Collection) error {
+	q, err := col.Parse(c)
+	if err != nil {
+		return err
+	}
+	all, _, err := c.gather([]string{col.Member}, func(*pod.Pod) (Request, error) {
+		return Request{Method: http.MethodGet, Path: c.Path, Query: q.Params.Encode(), Version: col.Whole}, nil
+	})
+	if err != nil {
+		return err
+	}
+	rows := all[0]
+	if q.Marker != "" {
+		i := slices.IndexFunc(rows, func(row []byte) bool { return numbered(row) == q.Marker })
+		if i < 0 {
+			return col.UnknownMarker(q.Marker)
+		}
+		rows = rows[i+1:]
+	}
+	rows = rows[:min(q.Limit, len(rows))]
+	page := fmt.Appendf(nil, "{%q: [%s]", col.Member, bytes.Join(rows, []byte(", ")))
+	if len(rows) > 0 && len(rows) == q.Limit {
+		query := cloneValues(c.Query)
+		query.Set("marker", numbered(rows[len(rows)-1]))
+		page = fmt.Appendf(page, `, %q: [{"rel": "next", "href": %s}]`, col.links(), jsonx.Quote(nil, c.Link(query)))
+	}
+	c.ReplyJSON(append(page, '}'))
+	return nil
+}
+
+// numbered returns the id of a row as it is spelled.
+func numbered(row []byte) string {
+	id, _, _ := jsonx.Get(row, "id") // a row without would be the pod's own doing, and is no marker
+	return string(id)
+}
+
+// gather returns, for each of members, the rows of all pods, and the status of those that answered. asked makes the request for
+// a pod. The error is that of judge.
+func (c *Call) gather(members []string, asked func(*pod.Pod) (Request, error)) (rows [][][]byte, status int, err error) {
 	ctx, cancel := context.WithTimeout(c.Context(), c.ListTimeout)
 	defer cancel()
 	var shares []*share
 	var parts []*Part
-	var asked sync.WaitGroup
+	var waiting sync.WaitGroup
 	for _, p := range c.Parties() {
 		if !c.filtersFor(p, cloneValues(c.Query)) {
 			continue
 		}
 		s := &share{Part: Part{Pod: p}}
 		shares, parts = append(shares, s), append(parts, &s.Part)
-		asked.Go(func() { s.Err = c.fill(ctx, s, members) })
+		waiting.Go(func() { s.Err = c.fill(ctx, s, members, asked) })
 	}
-	asked.Wait()
+	waiting.Wait()
 	if err := c.judge(parts, false); err != nil {
 		return nil, 0, err
 	}
@@ -69,8 +110,8 @@ func (c *Call) gather(members []string) (rows [][][]byte, status int, err error)
 }
 
 // fill asks a pod for its share.
-func (c *Call) fill(ctx context.Context, s *share, members []string) error {
-	r, err := c.RequestFor(s.Pod)
+func (c *Call) fill(ctx context.Context, s *share, members []string, asked func(*pod.Pod) (Request, error)) error {
+	r, err := asked(s.Pod)
 	if err != nil {
 		return errors.Join(errStop, err)
 	}

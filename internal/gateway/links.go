@@ -43,7 +43,12 @@ func (s *Service) rules(hosts ...string) jsonx.Rules[view] {
 	text(s.HostIDMembers, topHostID)
 	for _, member := range s.IntegerIDs {
 		rule := rules[member]
-		rule.Integer = func(v view, id int64) (int64, bool) { return v.pod.TopInteger(id) }
+		rule.Integer = func(v view, id int64) (int64, bool) {
+			if v.Route.Class == TopOwned {
+				return id, false // of what all pods have alike, which no id routes
+			}
+			return v.pod.TopInteger(id)
+		}
 		rules[member] = rule
 	}
 	for member := range s.Opaque {

@@ -38,8 +38,10 @@ type Collection struct {
 	ByOffset bool
 	// Unshown: there is no call that shows one, so the place of a marker is what the routing table knows of it.
 	Unshown bool
-	// Min is the microversion from which an administrators' list has pages; below, it is gathered.
+	// Min is the microversion from which an administrators' list has pages that go by UUIDs; below, it is gathered.
 	Min microversion.Version
+	// Whole is the last microversion without pages, if between it and Min there are some that go by integers.
+	Whole microversion.Version
 	// UnknownMarker renders the service's refusal of a marker that nobody has.
 	UnknownMarker func(marker string) *fault.Error
 }

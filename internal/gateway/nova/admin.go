@@ -9,9 +9,10 @@ import (
 	"github.com/tricircle/tricircle/internal/store"
 )
 
-// The microversions from which administrators' lists have pages and rows have UUIDs. Below, lists are gathered.
+// The microversions from which pages of administrators' lists go by UUIDs, and the last in which hypervisors have no pages.
 var (
 	hypervisorsPagedFrom = microversion.MustParse("2.53")
+	hypervisorsWhole     = microversion.MustParse("2.32")
 	migrationsPagedFrom  = microversion.MustParse("2.59")
 )
 
@@ -19,14 +20,14 @@ var (
 func hypervisors(from string) *gateway.Collection {
 	return &gateway.Collection{
 		From: from, Member: "hypervisors", Path: "/os-hypervisors", Type: store.Hypervisor, Min: hypervisorsPagedFrom,
-		Parse: parseHypervisors, UnknownMarker: unknownMarker,
+		Whole: hypervisorsWhole, Parse: parseHypervisors, UnknownMarker: unknownMarker,
 	}
 }
 
 // parseHypervisors knows that a search by name has no pages (nova/api/openstack/compute/hypervisors.py, _get_hypervisors).
 func parseHypervisors(c *gateway.Call) (*gateway.ListQuery, error) {
 	q, err := parsePage(c)
-	if err != nil || !c.Query.Has("hypervisor_hostname_pattern") {
+	if err != nil || !c.Query.Has("hypervisor_hostname_pattern") || c.Version.Less(hypervisorsPagedFrom) {
 		return q, err
 	}
 	if c.Query.Has("limit") || q.Marker != "" {
