@@ -15,6 +15,7 @@ import (
 
 	"github.com/tricircle/tricircle/internal/config"
 	"github.com/tricircle/tricircle/internal/httpx"
+	"github.com/tricircle/tricircle/internal/obs"
 )
 
 // Options say what a process serves.
@@ -29,7 +30,9 @@ type Options struct {
 // [DEFAULT] drain_timeout, what was learned is written down, the store is closed.
 func Serve(ctx context.Context, o Options) error {
 	tuneMemory()
-	c, err := newCore(ctx, o.Config, o.Out)
+	out := obs.NewBatch(o.Out)
+	defer func() { _ = out.Flush() }() // there is no other place to complain
+	c, err := newCore(ctx, o.Config, out)
 	if err != nil {
 		return err
 	}

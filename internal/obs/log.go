@@ -21,13 +21,17 @@ const (
 // request ids, project, user and pod. A format that is none of the three is json.
 func NewLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
+	batch, _ := w.(*Batch)
 	if format == FormatText || format == FormatAuto && isTerminal(w) {
-		return slog.New(contextHandler{slog.NewTextHandler(w, options)})
+		return slog.New(contextHandler{slog.NewTextHandler(w, options), batch})
 	}
-	return slog.New(contextHandler{slog.NewJSONHandler(w, options)})
+	return slog.New(contextHandler{slog.NewJSONHandler(w, options), batch})
 }
 
 func isTerminal(w io.Writer) bool {
+	if b, ok := w.(*Batch); ok {
+		w = b.w
+	}
 	f, ok := w.(*os.File)
 	if !ok {
 		return false
@@ -38,18 +42,24 @@ func isTerminal(w io.Writer) bool {
 
 // contextHandler adds the attributes of the context to each record. In a logger made by WithGroup they become members of
 // the group: group values (slog.Group), not loggers.
-type contextHandler struct{ slog.Handler }
+type contextHandler struct {
+	slog.Handler
+	batch *Batch // that it writes to, or nil
+}
 
 func (h contextHandler) Handle(ctx context.Context, r slog.Record) error {
 	r = r.Clone() // the caller may still hold it
-	r.AddAttrs(attrs(ctx)...)
-	return h.Handler.Handle(ctx, r)
+	addAttrs(ctx, &r)
+	if err := h.Handler.Handle(ctx, r); err != nil || h.batch == nil || r.Level < slog.LevelWarn {
+		return err
+	}
+	return h.batch.Flush() // what is wrong must not be lost if it is the end
 }
 
 func (h contextHandler) WithAttrs(as []slog.Attr) slog.Handler {
-	return contextHandler{h.Handler.WithAttrs(as)}
+	return contextHandler{h.Handler.WithAttrs(as), h.batch}
 }
 
 func (h contextHandler) WithGroup(name string) slog.Handler {
-	return contextHandler{h.Handler.WithGroup(name)}
+	return contextHandler{h.Handler.WithGroup(name), h.batch}
 }

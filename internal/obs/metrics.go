@@ -3,7 +3,6 @@ package obs
 import (
 	"net/http"
 	"runtime/debug"
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,30 +22,27 @@ var knownMethods = map[string]bool{
 // Metrics are the metrics of one process, in a registry of their own. Labels are bounded by what is configured (roles,
 // routes, pods), never by what is stored or sent: an id is never a label.
 type Metrics struct {
-	registry     *prometheus.Registry
-	httpRequests *prometheus.CounterVec
-	httpDuration *prometheus.HistogramVec
-	podRequests  *prometheus.CounterVec
-	podDuration  *prometheus.HistogramVec
-	podHealth    *prometheus.GaugeVec
-	breakerOpen  *prometheus.GaugeVec
-	podTooOld    *prometheus.GaugeVec
+	registry    *prometheus.Registry
+	http, pods  series // requests, and calls to pods
+	podHealth   *prometheus.GaugeVec
+	breakerOpen *prometheus.GaugeVec
+	podTooOld   *prometheus.GaugeVec
 }
 
 // NewMetrics makes the metrics and registers them, with those of the Go runtime, the process and the build.
 func NewMetrics() *Metrics {
 	httpLabels, podLabels := []string{"role", "route", "method", "code"}, []string{"pod", "service", "class"}
 	m := &Metrics{
-		registry:     prometheus.NewRegistry(),
-		httpRequests: counter("tricircle_http_requests_total", "Requests answered, by class of status (2xx...).", httpLabels),
-		httpDuration: histogram("tricircle_http_request_duration_seconds", "Time to answer a request.", httpLabels),
-		podRequests:  counter("tricircle_pod_requests_total", "Calls to pods, by class of outcome.", podLabels),
-		podDuration:  histogram("tricircle_pod_request_duration_seconds", "Time of a call to a pod.", podLabels),
-		podHealth:    gauge("tricircle_pod_health", "1 if the last probe of the pod succeeded, else 0."),
-		breakerOpen:  gauge("tricircle_pod_breaker_open", "1 while the pod's circuit breaker refuses calls, else 0."),
-		podTooOld:    gauge("tricircle_pod_below_ceiling", "1 while the pod does not know microversions that clients are told of, else 0."),
+		registry: prometheus.NewRegistry(),
+		http: series{counts: counter("tricircle_http_requests_total", "Requests answered, by class of status (2xx...).", httpLabels),
+			took: histogram("tricircle_http_request_duration_seconds", "Time to answer a request.", httpLabels)},
+		pods: series{counts: counter("tricircle_pod_requests_total", "Calls to pods, by class of outcome.", podLabels),
+			took: histogram("tricircle_pod_request_duration_seconds", "Time of a call to a pod.", podLabels)},
+		podHealth:   gauge("tricircle_pod_health", "1 if the last probe of the pod succeeded, else 0."),
+		breakerOpen: gauge("tricircle_pod_breaker_open", "1 while the pod's circuit breaker refuses calls, else 0."),
+		podTooOld:   gauge("tricircle_pod_below_ceiling", "1 while the pod does not know microversions that clients are told of, else 0."),
 	}
-	m.registry.MustRegister(m.httpRequests, m.httpDuration, m.podRequests, m.podDuration, m.podHealth, m.breakerOpen, m.podTooOld,
+	m.registry.MustRegister(m.http.counts, m.http.took, m.pods.counts, m.pods.took, m.podHealth, m.breakerOpen, m.podTooOld,
 		buildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -85,15 +81,13 @@ func (m *Metrics) ObserveHTTP(role, route, method string, status int, took time.
 	if !knownMethods[method] {
 		method = "other"
 	}
-	m.httpRequests.WithLabelValues(role, route, method, StatusClass(status)).Inc()
-	m.httpDuration.WithLabelValues(role, route, method, StatusClass(status)).Observe(took.Seconds())
+	m.http.observe(labels{role, route, method, StatusClass(status)}, 4, took)
 }
 
 // ObservePod counts a call to a pod. Service is the service type (compute, volumev3, network...), class the StatusClass of
 // the pod's answer, or a word for why there was none (timeout, refused...).
 func (m *Metrics) ObservePod(pod, service, class string, took time.Duration) {
-	m.podRequests.WithLabelValues(pod, service, class).Inc()
-	m.podDuration.WithLabelValues(pod, service, class).Observe(took.Seconds())
+	m.pods.observe(labels{pod, service, class}, 3, took)
 }
 
 // SetPodHealth tells the outcome of the last probe of a pod.
@@ -113,9 +107,8 @@ func (m *Metrics) SetPodBelowCeiling(pod string, below bool) {
 
 // ForgetPod drops all series of a pod that was removed, so that no alert stays on it.
 func (m *Metrics) ForgetPod(pod string) {
+	m.pods.forget("pod", pod)
 	of := prometheus.Labels{"pod": pod}
-	m.podRequests.DeletePartialMatch(of)
-	m.podDuration.DeletePartialMatch(of)
 	m.podHealth.DeletePartialMatch(of)
 	m.breakerOpen.DeletePartialMatch(of)
 	m.podTooOld.DeletePartialMatch(of)
@@ -129,12 +122,14 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
 }
 
+var statusClasses = [...]string{"1xx", "2xx", "3xx", "4xx", "5xx"}
+
 // StatusClass is 1xx to 5xx for an HTTP status, and other for a number that is none.
 func StatusClass(status int) string {
 	if status < 100 || status > 599 {
 		return "other"
 	}
-	return strconv.Itoa(status/100) + "xx"
+	return statusClasses[status/100-1]
 }
 
 func oneIf(b bool) float64 {

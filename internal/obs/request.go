@@ -98,7 +98,7 @@ func recordOf(ctx context.Context) *record {
 	return &record{}
 }
 
-func attrs(ctx context.Context) []slog.Attr {
+func addAttrs(ctx context.Context, to *slog.Record) {
 	r := recordOf(ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -106,8 +106,9 @@ func attrs(ctx context.Context) []slog.Attr {
 	if !ok {
 		pod = r.onPod
 	}
-	var as []slog.Attr
-	for _, a := range []slog.Attr{
+	var room [5]slog.Attr
+	as := room[:0]
+	for _, a := range [...]slog.Attr{
 		slog.String(KeyRequestID, r.local), slog.String(KeyGlobalRequestID, r.global),
 		slog.String(KeyProjectID, r.project), slog.String(KeyUserID, r.user), slog.String(KeyPod, pod),
 	} {
@@ -115,5 +116,5 @@ func attrs(ctx context.Context) []slog.Attr {
 			as = append(as, a)
 		}
 	}
-	return as
+	to.AddAttrs(as...)
 }

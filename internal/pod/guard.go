@@ -8,10 +8,11 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+
+	"github.com/tricircle/tricircle/internal/obs"
 )
 
 // UnavailableError says that a pod could not serve a call, and why. Sent tells whether the request may have reached it:
@@ -61,7 +62,7 @@ func (g *guard) do(p *Pod, req *http.Request) (*http.Response, error) {
 		return nil, unavailable(err.Error(), false, err)
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), g.timeout)
-	leave := sync.OnceFunc(func() { cancel(); <-g.slots })
+	leave := func() { cancel(); <-g.slots } // once
 	start := g.now()
 	res, err := g.transport.RoundTrip(req.WithContext(ctx))
 	if err != nil {
@@ -74,7 +75,7 @@ func (g *guard) do(p *Pod, req *http.Request) (*http.Response, error) {
 		g.failed()
 		return nil, unavailable(reason(err), mayHaveArrived(err), err)
 	}
-	g.observe(p.Name(), g.service, strconv.Itoa(res.StatusCode/100)+"xx", g.now().Sub(start))
+	g.observe(p.Name(), g.service, obs.StatusClass(res.StatusCode), g.now().Sub(start))
 	if why := unfit(res); why != "" {
 		defer leave()
 		g.failed()
