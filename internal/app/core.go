@@ -89,13 +89,13 @@ func (c *core) build() error {
 	})
 	p := c.config.Pod
 	podOptions := httpx.TransportOptions{DialTimeout: p.ConnectTimeout, CAFile: p.CAFile, Insecure: p.Insecure}
-	if _, err := httpx.NewTransport(podOptions); err != nil {
+	if _, err := httpx.NewLean(podOptions); err != nil {
 		return fmt.Errorf("[pod] %w", err)
 	}
 	c.pods = pod.NewRegistry(pod.Options{
 		Store: c.store, Keystone: c.keystone, Log: c.log, Now: c.now,
 		Transport: func() http.RoundTripper {
-			t, _ := httpx.NewTransport(podOptions) // tried above
+			t, _ := httpx.NewLean(podOptions) // tried above
 			return t
 		},
 		TopRegion: c.config.Default.RegionName, Interface: k.Interface, Timeout: p.Timeout, ProbeTimeout: probeTimeout,
