@@ -301,7 +301,7 @@ func (f *inflight) expect(p *pod.Pod, project string) (done func()) {
 func (f *inflight) expects(p *pod.Pod, project string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.expected[inflightKey(p, project, "")] > 0
+	return len(f.expected) > 0 && f.expected[inflightKey(p, project, "")] > 0
 }
 
 func inflightKey(p *pod.Pod, project, name string) string { return p.ID + "|" + project + "|" + name }

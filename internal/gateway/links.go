@@ -68,8 +68,9 @@ func (c *Call) rules() jsonx.Rules[view] {
 // topHostID makes Nova's hostId, a SHA-224 of project and host (nova/objects/instance.py, Instance.hostId), differ between pods
 // whose hosts have the same names: users compare them to tell whether two servers share a host.
 func topHostID(p *pod.Pod, id string) string {
-	sum := sha256.Sum224([]byte(id + p.Name()))
-	return hex.EncodeToString(sum[:])
+	var text [2 * sha256.Size224]byte
+	sum := sha256.Sum224(append(append(text[:0], id...), p.Name()...))
+	return string(hex.AppendEncode(text[:0], sum[:]))
 }
 
 // Link is the address of the call at the top, with other parameters: what a link to the next page leads to.

@@ -95,14 +95,12 @@ func (c *Call) Merge(col *Collection) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Context(), c.ListTimeout)
 	defer cancel()
-	m := &merger{Call: c, ctx: ctx, col: col, q: q, seen: map[string]bool{q.Marker: true}, page: fmt.Appendf(nil, `{%q: [`, col.Member)}
+	m := &merger{Call: c, ctx: ctx, col: col, q: q, paths: readPaths(col, q.Keys), seen: map[string]bool{q.Marker: true}, page: fmt.Appendf(nil, `{%q: [`, col.Member)}
 	defer m.close()
 	if err := m.start(cur); err != nil {
 		return err
 	}
-	if err := m.run(); err != nil {
-		return err
-	}
+	m.run()
 	if err := m.verdict(); err != nil {
 		return err
 	}
@@ -116,7 +114,9 @@ type merger struct {
 	col     *Collection
 	q       *ListQuery
 	streams []*stream
-	page    []byte // the answer so far
+	paths   [][]string // what is read of a row: its id, project, creation and sort keys; see readPaths
+	page    []byte     // the answer so far
+	kept    []byte     // the row that is put on it, in its summary form
 	rows    int
 	last    *row
 	leave   func()          // ends the fan-out; nil before it
@@ -191,7 +191,7 @@ func (m *merger) pods() (pods []*pod.Pod, err error) {
 }
 
 // run takes the smallest head until the page is full. Within a pod the pod's own order is never changed.
-func (m *merger) run() error {
+func (m *merger) run() {
 	heads := &heap{less: func(a, b *stream) bool { return m.compare(a.head, b.head) < 0 }}
 	for _, s := range m.streams {
 		if s.head != nil {
@@ -206,8 +206,8 @@ func (m *merger) run() error {
 			m.seen[s.head.id] = true
 			if skip > 0 {
 				skip--
-			} else if err := m.emit(s); err != nil {
-				return err
+			} else {
+				m.emit(s)
 			}
 		}
 		if m.rows == m.q.Limit {
@@ -216,24 +216,19 @@ func (m *merger) run() error {
 		s.next()
 		heads.fixTop(s.head == nil)
 	}
-	return nil
 }
 
 // emit puts the head of s on the page, and lets the routing table learn it.
-func (m *merger) emit(s *stream) error {
+func (m *merger) emit(s *stream) {
 	if m.rows > 0 {
 		m.page = append(m.page, ',')
 	}
 	raw := s.head.raw
 	if m.col.Summary != nil {
-		var err error
-		if raw, err = jsonx.Keep(nil, raw, m.col.Summary...); err != nil {
-			return fmt.Errorf("row of pod %s: %w", s.pod.Name(), err)
-		}
+		m.kept = jsonx.Keep(m.kept[:0], raw, m.col.Summary...)
+		raw = m.kept
 	}
-	if cap(m.page)-len(m.page) < 2*len(raw) {
-		m.page = slices.Grow(m.page, len(m.page)+2*len(raw)) // doubles: pages are long, and each copy costs
-	}
+	m.makeRoom(len(raw))
 	m.page = m.answers.RewriteRow(s.rewrite, m.page, raw)
 	m.rows++
 	m.last = s.head
@@ -250,7 +245,25 @@ func (m *merger) emit(s *stream) error {
 		// While a create is under way there its row must stay unclaimed, or its creator could not adopt it after a lost reply.
 		m.Routing.Learn(shown)
 	}
-	return nil
+}
+
+// makeRoom lets the page grow for a row of that size. The first makes room for all, as far as they are known to come: pages are
+// long, and each copy costs.
+func (m *merger) makeRoom(row int) {
+	more := row + row/4 // a server has some links
+	if cap(m.page)-len(m.page) >= more {
+		return
+	}
+	if m.rows == 0 {
+		var coming int64
+		for _, s := range m.streams {
+			if s.res != nil {
+				coming += max(0, s.res.ContentLength)
+			}
+		}
+		more = max(more, min(more*m.q.Limit, int(coming)))
+	}
+	m.page = slices.Grow(m.page, max(more, len(m.page)))
 }
 
 // verdict decides what pods that did not answer, or refused, mean for the list.

@@ -47,12 +47,14 @@ const (
 )
 
 func (k SortKey) parse(raw []byte, null nulls) value {
-	text, isText := jsonx.Text(raw)
 	switch {
 	case raw == nil:
 		return value{}
 	case string(raw) == "null":
 		return value{null: null}
+	}
+	text, isText := jsonx.Text(raw)
+	switch {
 	case k.Kind == Time:
 		return timeValue(routing.ParseTime(text))
 	case k.Kind == Number:

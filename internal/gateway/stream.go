@@ -213,16 +213,27 @@ type row struct {
 	order   int // of its pod
 }
 
-func (m *merger) parse(raw []byte, p *pod.Pod) (*row, error) {
-	paths := [][]string{{cmp.Or(m.col.ID, "id")}, m.col.Project, m.col.Created}
-	for _, k := range m.q.Keys {
+// few is how many sort keys rows have room for; most lists have two.
+const few = 4
+
+// readPaths says what parse reads of a row: its id, project, time of creation and sort keys.
+func readPaths(col *Collection, keys []SortKey) [][]string {
+	paths := [][]string{{cmp.Or(col.ID, "id")}, col.Project, col.Created}
+	for _, k := range keys {
 		paths = append(paths, k.Path)
 	}
-	fields, err := jsonx.Fields(make([][]byte, 0, 8), raw, paths)
-	if err != nil {
-		return nil, err
-	}
-	r := &row{raw: raw, order: int(p.Num), keys: make([]value, len(m.q.Keys))}
+	return paths
+}
+
+// parse reads a row, which must be well-formed.
+func (m *merger) parse(raw []byte, p *pod.Pod) (*row, error) {
+	var scratch [3 + few][]byte
+	fields := jsonx.Fields(scratch[:0], raw, m.paths)
+	r := &struct { // in one piece
+		row
+		keys [few]value
+	}{row: row{raw: raw, order: int(p.Num)}}
+	r.row.keys = r.keys[:0]
 	var ok bool
 	if r.id, ok = jsonx.Text(fields[0]); !ok {
 		return nil, errors.New("a row without an id")
@@ -232,7 +243,7 @@ func (m *merger) parse(raw []byte, p *pod.Pod) (*row, error) {
 	r.created = routing.ParseTime(created)
 	null := m.nulls.of(p)
 	for i, k := range m.q.Keys {
-		r.keys[i] = k.parse(fields[3+i], null)
+		r.row.keys = append(r.row.keys, k.parse(fields[3+i], null))
 	}
-	return r, nil
+	return &r.row, nil
 }

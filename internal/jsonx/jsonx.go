@@ -131,7 +131,7 @@ func text(quoted []byte) string {
 
 // is reports whether a quoted name spells name.
 func is(quoted []byte, name string) bool {
-	if content, ok := plain(quoted); ok {
+	if content, ok := literal(quoted); ok {
 		return string(content) == name
 	}
 	return text(quoted) == name

@@ -17,11 +17,9 @@ func TestEveryCall_Malformed_SyntaxError(t *testing.T) {
 		"Rewrite":  func(src []byte) error { _, err := Rules[struct{}]{}.Rewrite(struct{}{}, nil, src); return err },
 		"Get":      func(src []byte) error { _, _, err := Get(src, "a", "b"); return err },
 		"Get all":  func(src []byte) error { _, _, err := Get(src); return err },
-		"Fields":   func(src []byte) error { _, err := Fields(nil, src, [][]string{{"a", "b"}, {"b"}}); return err },
 		"Set":      func(src []byte) error { _, err := Set(src, []byte(`1`), "a"); return err },
 		"value":    func(src []byte) error { _, err := Set([]byte(`{}`), src, "a"); return err },
 		"Delete":   func(src []byte) error { _, err := Delete(src, "a"); return err },
-		"Keep":     func(src []byte) error { _, err := Keep(nil, src, "a"); return err },
 		"FirstKey": func(src []byte) error { _, err := FirstKey(src); return err },
 	}
 	for name, call := range calls {

@@ -105,32 +105,6 @@ func Text(raw []byte) (s string, ok bool) {
 	return text(raw), true
 }
 
-// Fields reads the raw values at several paths in one pass, such as the sort keys of a row. It appends them to dst in
-// the order of paths, as parts of src, nil for what is not there.
-func Fields(dst [][]byte, src []byte, paths [][]string) ([][]byte, error) {
-	first := len(dst)
-	dst = append(dst, make([][]byte, len(paths))...)
-	var nested error
-	_, err := objectOf(src, func(m member) {
-		for i, path := range paths {
-			if len(path) == 0 || !is(m.name, path[0]) {
-				continue
-			}
-			raw := src[m.value:m.end]
-			if len(path) > 1 {
-				var err error
-				raw, _, err = Get(raw, path[1:]...)
-				nested = errors.Join(nested, err)
-			}
-			dst[first+i] = raw
-		}
-	})
-	if err = errors.Join(err, nested); err != nil {
-		return dst[:first], err
-	}
-	return dst, nil
-}
-
 // Elements returns the raw elements of an array, as parts of src. ok is false if src is malformed or no array.
 func Elements(src []byte) (elements [][]byte, ok bool) {
 	s := scan(src)
@@ -236,44 +210,5 @@ func Delete(src []byte, path ...string) ([]byte, error) {
 	if _, found, _, err := find(raw, name); err != nil || !found {
 		return src, err
 	}
-	edited, err := filter(nil, raw, func(m member) bool { return !is(m.name, name) })
-	if err != nil {
-		return nil, err
-	}
-	return Set(src, edited, parent...)
-}
-
-// Keep appends to dst the object row with only those of its members that are named, in their order in row: the summary
-// form of a row. A row that is not an object is a *SyntaxError, and then dst is returned as it was.
-func Keep(dst, row []byte, names ...string) ([]byte, error) {
-	return filter(dst, row, func(m member) bool {
-		return slices.ContainsFunc(names, func(name string) bool { return is(m.name, name) })
-	})
-}
-
-// filter appends to dst the object src with the members that keep accepts, each with the white space that it had.
-func filter(dst, src []byte, keep func(member) bool) ([]byte, error) {
-	out, done, kept := dst, 0, false
-	o, err := objectOf(src, func(m member) {
-		if done == 0 {
-			out = append(out, src[:m.start]...)
-			done = m.start
-		}
-		switch {
-		case !keep(m):
-		case kept:
-			out = append(out, src[done:m.end]...) // with the comma before it
-		default:
-			out = append(out, src[m.start:m.end]...)
-			kept = true
-		}
-		done = m.end
-	})
-	if err != nil {
-		return dst, err
-	}
-	if !o.is {
-		return dst, misshapen(0, "want an object")
-	}
-	return append(out, src[done:]...), nil
+	return Set(src, filter(nil, raw, func(m member) bool { return !is(m.name, name) }), parent...)
 }

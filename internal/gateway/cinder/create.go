@@ -139,9 +139,7 @@ func (k creatable) lookUp(ctx context.Context, c *gateway.Call, p *pod.Pod, name
 			continue
 		}
 		if k.brief != nil {
-			if raw, err = jsonx.Keep(nil, raw, k.brief...); err != nil {
-				return nil, err
-			}
+			raw = jsonx.Keep(nil, raw, k.brief...)
 		}
 		found = append(found, gateway.Found{Routing: r, Answer: &gateway.Answer{
 			Status: http.StatusAccepted, Header: http.Header{"Content-Type": {"application/json"}}, Body: k.answer(raw)}})
