@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/tricircle/tricircle/internal/fault"
 	"github.com/tricircle/tricircle/internal/identity"
 	"github.com/tricircle/tricircle/internal/pod"
 )
@@ -93,14 +94,35 @@ func (c *Call) AskAll(path, query string) []*Part {
 	ctx, cancel := context.WithTimeout(c.Context(), c.ListTimeout)
 	defer cancel()
 	var parts []*Part
-	var wg sync.WaitGroup
 	for _, p := range c.Parties() {
-		part := &Part{Pod: p}
-		parts = append(parts, part)
-		wg.Go(func() { part.Doc, part.Err = c.Ask(ctx, p, path, query) })
+		parts = append(parts, &Part{Pod: p})
 	}
-	wg.Wait()
+	c.each(ctx, parts, func(part *Part) { part.Doc, part.Err = c.Ask(ctx, part.Pod, path, query) })
 	return parts
+}
+
+// each calls ask for all parts in parallel, as soon as so many calls may be made; if that is not before ctx ends, it is the parts'
+// error.
+func (c *Call) each(ctx context.Context, parts []*Part, ask func(*Part)) {
+	leave, err := c.fanOut(ctx, len(parts))
+	var asked sync.WaitGroup
+	for _, part := range parts {
+		if part.Err = err; err == nil {
+			asked.Go(func() {
+				defer leave()
+				ask(part)
+			})
+		}
+	}
+	asked.Wait()
+}
+
+// fanOut waits until so many calls to pods may be made. Each of them must leave.
+func (c *Call) fanOut(ctx context.Context, calls int) (leave func(), err error) {
+	if leave, err = c.Pods.FanOut(ctx, calls); err != nil {
+		err = errors.Join(errStop, fault.Unavailable(err, "Too many requests to all pods are under way. Try again later."))
+	}
+	return leave, err
 }
 
 // Parties returns the pods that have a part in answers about all of them: those that serve and have the service, in order of

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/tricircle/tricircle/internal/jsonx"
 	"github.com/tricircle/tricircle/internal/pod"
@@ -33,7 +32,6 @@ func (c *Call) Gather(members ...string) error {
 
 // share is what one pod contributes to a gathered answer.
 type share struct {
-	Part
 	status int
 	rows   [][][]byte // by member
 }
@@ -81,26 +79,24 @@ func numbered(row []byte) string {
 func (c *Call) gather(members []string, asked func(*pod.Pod) (Request, error)) (rows [][][]byte, status int, err error) {
 	ctx, cancel := context.WithTimeout(c.Context(), c.ListTimeout)
 	defer cancel()
-	var shares []*share
 	var parts []*Part
-	var waiting sync.WaitGroup
+	shares := map[*Part]*share{}
 	for _, p := range c.Parties() {
-		if !c.filtersFor(p, cloneValues(c.Query)) {
-			continue
+		if c.filtersFor(p, cloneValues(c.Query)) {
+			part := &Part{Pod: p}
+			parts, shares[part] = append(parts, part), &share{}
 		}
-		s := &share{Part: Part{Pod: p}}
-		shares, parts = append(shares, s), append(parts, &s.Part)
-		waiting.Go(func() { s.Err = c.fill(ctx, s, members, asked) })
 	}
-	waiting.Wait()
+	c.each(ctx, parts, func(part *Part) { part.Err = c.fill(ctx, part.Pod, shares[part], members, asked) })
 	if err := c.judge(parts, false); err != nil {
 		return nil, 0, err
 	}
 	rows, status = make([][][]byte, len(members)), http.StatusOK
-	for _, s := range shares {
-		if s.Err != nil {
+	for _, part := range parts {
+		if part.Err != nil {
 			continue
 		}
+		s := shares[part]
 		status = s.status
 		for i := range members {
 			rows[i] = append(rows[i], s.rows[i]...)
@@ -110,12 +106,12 @@ func (c *Call) gather(members []string, asked func(*pod.Pod) (Request, error)) (
 }
 
 // fill asks a pod for its share.
-func (c *Call) fill(ctx context.Context, s *share, members []string, asked func(*pod.Pod) (Request, error)) error {
-	r, err := asked(s.Pod)
+func (c *Call) fill(ctx context.Context, p *pod.Pod, s *share, members []string, asked func(*pod.Pod) (Request, error)) error {
+	r, err := asked(p)
 	if err != nil {
 		return errors.Join(errStop, err)
 	}
-	a, err := c.partOf(ctx, s.Pod, r)
+	a, err := c.partOf(ctx, p, r)
 	if err != nil {
 		return err
 	}
@@ -124,7 +120,7 @@ func (c *Call) fill(ctx context.Context, s *share, members []string, asked func(
 		array, _, err := jsonx.Get(a.Body, member)
 		elements, ok := jsonx.Elements(array)
 		if err != nil || !ok {
-			return c.Absent(s.Pod, fmt.Errorf("%q is no array", member))
+			return c.Absent(p, fmt.Errorf("%q is no array", member))
 		}
 		s.rows = append(s.rows, elements)
 	}

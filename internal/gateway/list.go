@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/tricircle/tricircle/internal/fault"
@@ -119,7 +120,6 @@ type merger struct {
 	kept    []byte     // the row that is put on it, in its summary form
 	rows    int
 	last    *row
-	leave   func()          // ends the fan-out; nil before it
 	shown   []store.Routing // rows to record before the client can give one back as a marker
 	seen    map[string]bool // ids on the page, and the marker: a server that moves may be in two pods
 }
@@ -152,19 +152,16 @@ func (m *merger) start(cur *cursor) error {
 	if err := m.seek(cur); err != nil {
 		return err
 	}
-	if m.leave, err = m.Pods.FanOut(m.ctx, len(m.streams)); err != nil {
-		return fault.Unavailable(err, "Too many lists are under way. Try again later.")
+	leave, err := m.fanOut(m.ctx, len(m.streams))
+	if err != nil {
+		return err
 	}
-	done := make(chan struct{}, len(m.streams))
+	var begun sync.WaitGroup
 	for _, s := range m.streams {
-		go func() {
-			s.first(m.ListTimeout * 3 / 4)
-			done <- struct{}{}
-		}()
+		s.done = sync.OnceFunc(leave)
+		begun.Go(func() { s.first(m.ListTimeout*3/4, readAhead/len(m.streams)) })
 	}
-	for range m.streams {
-		<-done
-	}
+	begun.Wait()
 	return nil
 }
 
@@ -255,13 +252,11 @@ func (m *merger) makeRoom(row int) {
 		return
 	}
 	if m.rows == 0 {
-		var coming int64
+		coming := 0
 		for _, s := range m.streams {
-			if s.res != nil {
-				coming += max(0, s.res.ContentLength)
-			}
+			coming += s.size
 		}
-		more = max(more, min(more*m.q.Limit, int(coming)))
+		more = max(more, min(more*m.q.Limit, coming+coming/4))
 	}
 	m.page = slices.Grow(m.page, max(more, len(m.page)))
 }
@@ -334,9 +329,6 @@ func (m *merger) close() {
 	for _, s := range m.streams {
 		s.close()
 		s.leave(nil)
-	}
-	if m.leave != nil {
-		m.leave()
 	}
 }
 

@@ -2,11 +2,13 @@ package gateway_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -425,4 +427,33 @@ func TestList_OpenCircuit_IsAMissingPod(t *testing.T) {
 	if n := len(f.pods[1].Calls()); n != 0 {
 		t.Errorf("%d calls through an open circuit", n)
 	}
+}
+
+// TestList_OneOfManyPodsHangs_ListsDoNotWaitForEachOther asks for more lists at once than calls may be under way: those that come
+// late find the calls to healthy pods over, though no list is.
+func TestList_OneOfManyPodsHangs_ListsDoNotWaitForEachOther(t *testing.T) {
+	const pods, lists = 100, 100
+	synctest.Test(t, func(t *testing.T) {
+		contents := make([][]server, pods)
+		for i := range contents {
+			contents[i] = numbered(i)
+		}
+		f := fleetOf(t, nil, contents...)
+		f.pods[7].SetFault(podtest.Hang)
+		start := time.Now()
+		var asked sync.WaitGroup
+		for range lists {
+			asked.Go(func() {
+				w := ask(t, f.nova, "GET", "/v2.1/servers/detail?limit=20", "")
+				var p page
+				if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || len(p.Servers) != 20 || w.Header().Get("X-Tricircle-Missing-Pods") != "pod8" {
+					t.Errorf("%d with %d rows, missing %q", w.Code, len(p.Servers), w.Header().Get("X-Tricircle-Missing-Pods"))
+				}
+			})
+		}
+		asked.Wait()
+		if took := time.Since(start); took > 3*time.Second {
+			t.Errorf("took %s, longer than a list waits for one pod", took)
+		}
+	})
 }

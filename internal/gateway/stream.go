@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -33,6 +34,8 @@ type stream struct {
 	after   *row   // rows up to here belong to earlier pages and are dropped; nil when there are none
 	scanned int    // batches read in search of after
 	head    *row   // next row; nil at the end
+	ahead   []*row // rows behind it that were read already
+	size    int    // of head and those, in bytes
 	origin  string // marker that the stream began with
 	place   *row   // what to search for when the pod does not know origin any more
 	passed  *row   // the last row that is on the page, or before it
@@ -44,6 +47,7 @@ type stream struct {
 	read    int // rows of all batches before it
 	full    bool
 	count   int
+	done    func()  // ends the stream's part of the fan-out; nil before it
 	err     error   // the pod is missing from the list
 	refusal *Answer // the pod answered with an error of its own
 }
@@ -55,6 +59,9 @@ const (
 	maxScan   = 40
 )
 
+// readAhead is how many bytes of rows a list reads ahead of its merge, all pods together: about two pages of a thousand servers.
+const readAhead = 4 << 20
+
 // How much of a batch that nobody needs any more is read, and for how long at most.
 const (
 	leftover     = 256 << 10
@@ -63,42 +70,52 @@ const (
 
 // next moves on to the next row: it sets head, or leaves it nil at the end or when the pod fails.
 func (s *stream) next() {
+	if len(s.ahead) > 0 {
+		s.head, s.ahead = s.ahead[0], s.ahead[1:]
+		return
+	}
 	s.head = nil
-	for s.err == nil && s.refusal == nil && !s.over {
+	for s.head == nil && s.err == nil && s.refusal == nil && !s.over {
 		if s.rows == nil && !s.fetch() {
 			return
 		}
+		if s.head = s.take(); s.head == nil && !s.full {
+			return
+		}
+	}
+}
+
+// take returns the next row of the batch; nil at its end, or when the pod fails.
+func (s *stream) take() *row {
+	for s.rows != nil {
 		raw, err := s.rows.Next()
 		if err == io.EOF {
-			if s.finish(); !s.full {
-				return
-			}
-			continue
+			s.finish()
+			return nil
 		}
 		if err == nil {
 			raw, err = s.lacks.complete(raw)
 		}
+		var r *row
+		if err == nil {
+			r, err = s.parse(raw, s.pod)
+		}
 		if err != nil {
 			s.fail(err)
-			return
+			return nil
 		}
 		s.got++
-		r, err := s.parse(raw, s.pod)
-		if err != nil {
-			s.fail(err)
-			return
-		}
 		if s.before != nil {
 			s.nulls.observe(s.pod, s.q.Keys, s.before, r)
 		}
 		s.marker, s.before = r.id, r
-		if s.after != nil && s.compare(r, s.after) <= 0 {
-			s.passed = r
-			continue
+		if s.after == nil || s.compare(r, s.after) > 0 {
+			s.after = nil
+			return r
 		}
-		s.after, s.head = nil, r
-		return
+		s.passed = r
 	}
+	return nil
 }
 
 // fetch asks the pod for the next batch; false at the end of the list or when the pod fails.
@@ -153,12 +170,27 @@ func (s *stream) page() {
 	}
 }
 
-// first reads the first row. A pod that does not show one in the given time is left out, so that the rest of the list's time
-// is for the rows of the others.
-func (s *stream) first(limit time.Duration) {
+// first reads the first row, and then those that have come with it, up to a size: the more is done while slower pods are waited
+// for, the less is left to do after them, and the sooner others may ask this pod. A pod that does not show a row in the given time
+// is left out, so that the rest of the list's time is for the rows of the others.
+func (s *stream) first(limit time.Duration, size int) {
+	defer func() {
+		if s.res == nil {
+			s.done()
+		}
+	}()
 	late := time.AfterFunc(limit, func() { s.leave(context.DeadlineExceeded) })
 	defer late.Stop()
 	s.next()
+	for r := s.head; r != nil; r = s.take() {
+		if r != s.head {
+			s.ahead = append(s.ahead, r)
+		}
+		r.raw = bytes.Clone(r.raw)
+		if s.size += len(r.raw); s.size >= size {
+			break
+		}
+	}
 }
 
 // drain reads the current batch to its end, where the count is.
@@ -199,6 +231,7 @@ func (s *stream) close() {
 	if s.res != nil {
 		_, _ = io.CopyN(io.Discard, s.res.Body, leftover)
 		_ = s.res.Body.Close()
+		s.done()
 	}
 	s.res, s.rows = nil, nil
 }

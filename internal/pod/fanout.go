@@ -2,6 +2,7 @@ package pod
 
 import (
 	"context"
+	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -22,16 +23,24 @@ func newFanOut(size int) *fanOut {
 	return &fanOut{size, semaphore.NewWeighted(int64(size))}
 }
 
-// FanOut waits, in order of arrival, until n more calls may be made to pods by requests that go to all, and returns the
-// function that ends those calls. The error is the context's. Who has entered must not enter again before it has left.
+// FanOut waits, in order of arrival, until n more calls may be made to pods by requests that go to all. The function that it returns
+// must be called as often, as soon as a call has failed or its answer has been read: a pod that hangs must not hold up what the
+// others are asked. The error is the context's. All n are let in together, and who has entered must not enter again before it has
+// left: none waits for what it holds itself.
 func (s *Snapshot) FanOut(ctx context.Context, n int) (leave func(), err error) {
 	f := s.fanOut
 	if f == nil || n <= 1 {
 		return func() {}, nil
 	}
-	weight := int64(min(n, f.size))
-	if err := f.calls.Acquire(ctx, weight); err != nil {
+	weight := min(n, f.size)
+	if err := f.calls.Acquire(ctx, int64(weight)); err != nil {
 		return nil, err
 	}
-	return func() { f.calls.Release(weight) }, nil
+	var left atomic.Int64
+	left.Store(int64(n))
+	return func() {
+		if left.Add(-1) < int64(weight) {
+			f.calls.Release(1)
+		}
+	}, nil
 }

@@ -27,7 +27,7 @@ func limited(t *testing.T, n int) *pod.Registry {
 	return r
 }
 
-func TestFanOut_Full_WaitsUntilOneLeaves(t *testing.T) {
+func TestFanOut_Full_WaitsUntilEnoughCallsAreOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := limited(t, 10)
 		first, err := r.Snapshot().FanOut(t.Context(), 100) // more than ever may be: it goes alone
@@ -46,14 +46,15 @@ func TestFanOut_Full_WaitsUntilOneLeaves(t *testing.T) {
 			}
 			entered = true
 			leave()
+			leave()
 		}()
-		synctest.Wait()
-		if entered {
-			t.Error("it did not wait")
+		for over := range 92 { // of which 9 are left, or more
+			if synctest.Wait(); entered {
+				t.Fatalf("it did not wait, but entered when %d calls were over", over)
+			}
+			first()
 		}
-		first()
-		synctest.Wait()
-		if !entered {
+		if synctest.Wait(); !entered {
 			t.Error("it waits although there is room")
 		}
 	})
@@ -66,7 +67,6 @@ func TestFanOut_Deadline_EndsTheWait(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer leave()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := r.Snapshot().FanOut(ctx, 2); !errors.Is(err, context.DeadlineExceeded) {
@@ -76,6 +76,12 @@ func TestFanOut_Deadline_EndsTheWait(t *testing.T) {
 			t.Errorf("a call to one pod is no fan-out: %v", err)
 		} else {
 			leave()
+		}
+		for range 10 {
+			leave()
+		}
+		if _, err := r.Snapshot().FanOut(t.Context(), 10); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -120,10 +120,10 @@ func (t *Table) ask(ctx context.Context, c *identity.Caller, typ store.ResourceT
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
 	answers := make(chan answer, len(pods))
 	for _, p := range pods {
 		go func() {
+			defer leave()
 			row, err := show(ctx, c, p, typ, id)
 			answers <- answer{p, row, err}
 		}()

@@ -39,7 +39,7 @@ func New(tb testing.TB, s store.Store, adjust func(*pod.Options)) *Cloud {
 		Store: s, Keystone: c.Keystone, Transport: func() http.RoundTripper { return Handler(c.roundTrip) },
 		Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		TopRegion: "RegionOne", Interface: "public", Timeout: 10 * time.Second, ProbeTimeout: 2 * time.Second,
-		ProbeInterval: time.Minute, ReloadInterval: time.Minute, MaxConcurrent: 64, BreakerFailures: 5, BreakerDelay: 10 * time.Second,
+		ProbeInterval: time.Minute, ReloadInterval: time.Minute, MaxConcurrent: 64, MaxFanOut: 200, BreakerFailures: 5, BreakerDelay: 10 * time.Second,
 	}
 	if adjust != nil {
 		adjust(&options)
