@@ -91,26 +91,26 @@ type Part struct {
 
 // AskAll asks all pods that serve in parallel, and waits for them no longer than for a list.
 func (c *Call) AskAll(path, query string) []*Part {
-	ctx, cancel := context.WithTimeout(c.Context(), c.ListTimeout)
-	defer cancel()
 	var parts []*Part
 	for _, p := range c.Parties() {
 		parts = append(parts, &Part{Pod: p})
 	}
-	c.each(ctx, parts, func(part *Part) { part.Doc, part.Err = c.Ask(ctx, part.Pod, path, query) })
+	c.each(parts, func(ctx context.Context, part *Part) { part.Doc, part.Err = c.Ask(ctx, part.Pod, path, query) })
 	return parts
 }
 
-// each calls ask for all parts in parallel, as soon as so many calls may be made; if that is not before ctx ends, it is the parts'
-// error.
-func (c *Call) each(ctx context.Context, parts []*Part, ask func(*Part)) {
-	leave, err := c.fanOut(ctx, len(parts))
+// each calls ask for all parts in parallel, with a context that ends in time for a list, as soon as so many calls may be made. If
+// that does not come to be, it is the parts' error.
+func (c *Call) each(parts []*Part, ask func(context.Context, *Part)) {
+	leave, err := c.fanOut(len(parts))
+	ctx, cancel := context.WithTimeout(c.Context(), c.ListTimeout)
+	defer cancel()
 	var asked sync.WaitGroup
 	for _, part := range parts {
 		if part.Err = err; err == nil {
 			asked.Go(func() {
 				defer leave()
-				ask(part)
+				ask(ctx, part)
 			})
 		}
 	}
@@ -118,8 +118,8 @@ func (c *Call) each(ctx context.Context, parts []*Part, ask func(*Part)) {
 }
 
 // fanOut waits until so many calls to pods may be made. Each of them must leave.
-func (c *Call) fanOut(ctx context.Context, calls int) (leave func(), err error) {
-	if leave, err = c.Pods.FanOut(ctx, calls); err != nil {
+func (c *Call) fanOut(calls int) (leave func(), err error) {
+	if leave, err = c.Pods.FanOut(c.Context(), calls); err != nil {
 		err = errors.Join(errStop, fault.Unavailable(err, "Too many requests to all pods are under way. Try again later."))
 	}
 	return leave, err

@@ -77,8 +77,6 @@ func numbered(row []byte) string {
 // gather returns, for each of members, the rows of all pods, and the status of those that answered. asked makes the request for
 // a pod. The error is that of judge.
 func (c *Call) gather(members []string, asked func(*pod.Pod) (Request, error)) (rows [][][]byte, status int, err error) {
-	ctx, cancel := context.WithTimeout(c.Context(), c.ListTimeout)
-	defer cancel()
 	var parts []*Part
 	shares := map[*Part]*share{}
 	for _, p := range c.Parties() {
@@ -87,7 +85,7 @@ func (c *Call) gather(members []string, asked func(*pod.Pod) (Request, error)) (
 			parts, shares[part] = append(parts, part), &share{}
 		}
 	}
-	c.each(ctx, parts, func(part *Part) { part.Err = c.fill(ctx, part.Pod, shares[part], members, asked) })
+	c.each(parts, func(ctx context.Context, part *Part) { part.Err = c.fill(ctx, part.Pod, shares[part], members, asked) })
 	if err := c.judge(parts, false); err != nil {
 		return nil, 0, err
 	}

@@ -94,13 +94,13 @@ func (c *Call) Merge(col *Collection) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(c.Context(), c.ListTimeout)
-	defer cancel()
-	m := &merger{Call: c, ctx: ctx, col: col, q: q, paths: readPaths(col, q.Keys), seen: map[string]bool{q.Marker: true}, page: fmt.Appendf(nil, `{%q: [`, col.Member)}
-	defer m.close()
+	m := &merger{Call: c, col: col, q: q, paths: readPaths(col, q.Keys), seen: map[string]bool{q.Marker: true}, page: fmt.Appendf(nil, `{%q: [`, col.Member)}
+	m.ctx, m.cancel = context.WithTimeout(c.Context(), c.ListTimeout)
+	defer func() { m.cancel() }()
 	if err := m.start(cur); err != nil {
 		return err
 	}
+	defer m.close()
 	m.run()
 	if err := m.verdict(); err != nil {
 		return err
@@ -111,7 +111,8 @@ func (c *Call) Merge(col *Collection) error {
 // merger is one merged list in the making.
 type merger struct {
 	*Call
-	ctx     context.Context
+	ctx     context.Context // ends in ListTimeout
+	cancel  context.CancelFunc
 	col     *Collection
 	q       *ListQuery
 	streams []*stream
@@ -138,7 +139,6 @@ func (m *merger) start(cur *cursor) error {
 		}
 		s := &stream{merger: m, pod: p, rewrite: m.view(p), params: params}
 		s.version, s.lacks, s.err = m.fit(p)
-		s.ctx, s.leave = context.WithCancelCause(m.ctx)
 		m.streams = append(m.streams, s)
 	}
 	want := m.q.Limit + m.q.Offset
@@ -152,12 +152,15 @@ func (m *merger) start(cur *cursor) error {
 	if err := m.seek(cur); err != nil {
 		return err
 	}
-	leave, err := m.fanOut(m.ctx, len(m.streams))
+	leave, err := m.fanOut(len(m.streams))
 	if err != nil {
 		return err
 	}
+	m.cancel()
+	m.ctx, m.cancel = context.WithTimeout(m.Context(), m.ListTimeout) // anew: others were waited for, not pods
 	var begun sync.WaitGroup
 	for _, s := range m.streams {
+		s.ctx, s.leave = context.WithCancelCause(m.ctx)
 		s.done = sync.OnceFunc(leave)
 		begun.Go(func() { s.first(m.ListTimeout*3/4, readAhead/len(m.streams)) })
 	}

@@ -457,3 +457,26 @@ func TestList_OneOfManyPodsHangs_ListsDoNotWaitForEachOther(t *testing.T) {
 		}
 	})
 }
+
+func TestList_FanOutIsFull_WaitsLongerThanAListMayTake(t *testing.T) {
+	for _, path := range []string{"/v2.1/servers", "/v2.1/limits"} {
+		synctest.Test(t, func(t *testing.T) {
+			f := fleetOf(t, nil, numbered(1), numbered(2))
+			leave, err := f.Registry.Snapshot().FanOut(t.Context(), 200)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.AfterFunc(20*time.Second, func() {
+				if n := len(f.calls()); n != 0 {
+					t.Errorf("%s: %d calls were made meanwhile", path, n)
+				}
+				for range 200 {
+					leave()
+				}
+			})
+			if ask(t, f.nova, "GET", path, ""); len(f.calls()) != 2 {
+				t.Errorf("%s: not all pods were asked when they might be", path)
+			}
+		})
+	}
+}

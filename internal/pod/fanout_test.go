@@ -77,6 +77,10 @@ func TestFanOut_Deadline_EndsTheWait(t *testing.T) {
 		} else {
 			leave()
 		}
+		start := time.Now()
+		if _, err := r.Snapshot().FanOut(t.Context(), 2); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) >= time.Minute {
+			t.Errorf("got %v after %s; clients wait a minute for all", err, time.Since(start))
+		}
 		for range 10 {
 			leave()
 		}

@@ -100,9 +100,6 @@ func (t *Table) Find(ctx context.Context, c *identity.Caller, typ store.Resource
 	}
 }
 
-// maxWait bounds how long a question waits until so many calls may be made.
-const maxWait = 30 * time.Second
-
 // ask puts the question to all serving pods in parallel; the first that has it ends the search.
 func (t *Table) ask(ctx context.Context, c *identity.Caller, typ store.ResourceType, id string) (*pod.Pod, error) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -114,9 +111,7 @@ func (t *Table) ask(ctx context.Context, c *identity.Caller, typ store.ResourceT
 	}
 	snapshot := t.pods.Snapshot()
 	pods := snapshot.Serving()
-	waiting, stop := context.WithTimeout(ctx, maxWait)
-	defer stop()
-	leave, err := snapshot.FanOut(waiting, len(pods))
+	leave, err := snapshot.FanOut(ctx, len(pods))
 	if err != nil {
 		return nil, err
 	}
