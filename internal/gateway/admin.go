@@ -100,7 +100,7 @@ func (c *Call) undecided() error {
 	case len(pods) == 1:
 		return c.administer(pods[0])
 	case host != "":
-		return fault.NotFound("Host %s could not be found. Hosts are named <host>.<pod>.", host)
+		return c.Service.UnknownHost(r, host)
 	case shared != "":
 		return fault.BadRequest("This is about one pod, and availability zone %s is in several: name one that is not.", shared)
 	case len(r.Hosts) > 0:

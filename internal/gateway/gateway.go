@@ -52,6 +52,8 @@ type Service struct {
 	Removed func(*Route) *fault.Error
 	// ForeignProject renders its 400 for a URL whose project is not the token's.
 	ForeignProject func(inURL, ofToken string) *fault.Error
+	// UnknownHost renders its refusal of an administrator's call that names a host of no pod.
+	UnknownHost func(r *Route, host string) *fault.Error
 	// Gathers are the lists that are put together from all pods without paging: by path, the members of the answer that are
 	// arrays, such as {"services"} of "/os-services".
 	Gathers map[string][]string

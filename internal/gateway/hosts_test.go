@@ -239,3 +239,18 @@ func TestList_ByHost_AsksItsPodInItsWords(t *testing.T) {
 		t.Errorf("a user, whose filter Nova ignores: asked %q", a.asked)
 	}
 }
+
+func TestAdminScoped_UnknownHostOfCinder_IsRefusedAsEachCallDoes(t *testing.T) {
+	u := newTop(t)
+	u.Register(&podtest.Pod{Region: "east"})
+	u.Register(&podtest.Pod{Region: "west"})
+	for call, want := range map[string]string{
+		"enable": "404 Host h could not be found. Hosts are named <host>.<pod>.",
+		"freeze": "400 Invalid input received: Host h could not be found. Hosts are named <host>.<pod>.",
+	} {
+		w := ask(t, u.cinder, "PUT", "/v3/"+project+"/os-services/"+call, `{"host": "h"}`, "X-Auth-Token: admin")
+		if got := refusal(w); got != want {
+			t.Errorf("%s: %s, want %s", call, got, want)
+		}
+	}
+}

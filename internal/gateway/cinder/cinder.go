@@ -8,6 +8,7 @@ package cinder
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/tricircle/tricircle/internal/fault"
@@ -52,6 +53,7 @@ func Service(public func(*http.Request) string, ceiling func() microversion.Vers
 		Removed:        removed,
 		Changes:        changes(),
 		ForeignProject: func(string, string) *fault.Error { return fault.BadRequest("Malformed request url") },
+		UnknownHost:    unknownHost,
 		Gathers: map[string][]string{
 			"/clusters":                  {"clusters"},
 			"/clusters/detail":           {"clusters"},
@@ -84,6 +86,18 @@ func missing(typ store.ResourceType, id string) *fault.Error {
 		return fault.NotFound("Volume attachment could not be found with filter: attachment_id = %s.", id)
 	}
 	return fault.NotFound("%s %s could not be found.", names[typ], id)
+}
+
+// volumeServiceCalls are those that go to the volume service of a host, whose absence Cinder calls an invalid input
+// (cinder/api/contrib/services.py, _volume_api_proxy).
+var volumeServiceCalls = []string{"/os-services/failover", "/os-services/failover_host", "/os-services/freeze", "/os-services/thaw"}
+
+func unknownHost(r *gateway.Route, host string) *fault.Error {
+	const text = "Host %s could not be found. Hosts are named <host>.<pod>."
+	if slices.Contains(volumeServiceCalls, r.Path) {
+		return fault.BadRequest("Invalid input received: "+text, host)
+	}
+	return fault.NotFound(text, host)
 }
 
 // removed answers rows that exist only by an accident of Cinder's action table: it looks for an action, and finds none.

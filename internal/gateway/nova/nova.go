@@ -71,6 +71,7 @@ func Service(public func(*http.Request) string, ceiling func() microversion.Vers
 		Removed:            removed,
 		Changes:            changes(),
 		ForeignProject:     foreignProject,
+		UnknownHost:        unknownHost,
 		ZoneMembers:        []string{"OS-EXT-AZ:availability_zone", "pinned_availability_zone", "availabilityZone", "zone"},
 		DefinedZoneMembers: []string{"availability_zone"}, // of aggregates
 		HostMembers: []string{"OS-EXT-SRV-ATTR:host", "OS-EXT-SRV-ATTR:hypervisor_hostname", "host", "hosts", "host_name",
@@ -103,6 +104,11 @@ func removed(r *gateway.Route) *fault.Error {
 		return fault.BadRequest("Unavailable console type rdp.")
 	}
 	return fault.New(http.StatusGone, "This resource is no longer available. No forwarding address is given.")
+}
+
+// unknownHost is nova/exception.py HostNotFound, with what an administrator of several pods has to know.
+func unknownHost(_ *gateway.Route, host string) *fault.Error {
+	return fault.NotFound("Host %s could not be found. Hosts are named <host>.<pod>.", host)
 }
 
 func foreignProject(inURL, ofToken string) *fault.Error {
