@@ -312,7 +312,8 @@ func (m *merger) count() (sum int, ok bool) {
 }
 
 // nextLink repeats the client's parameters, sorted, with the marker moved on and our cursor added. Clients that follow the
-// link spare the top the search for the marker's place in the other pods.
+// link spare the top the search for the marker's place in the other pods. The offset goes: Cinder repeats it in its links
+// (cinder/api/common.py, _get_next_link) and applies it behind the marker, so that who follows them misses so many rows on every page.
 func (m *merger) nextLink() string {
 	query := cloneValues(m.Query)
 	query.Del("offset")

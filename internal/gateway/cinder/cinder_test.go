@@ -121,6 +121,9 @@ func TestParseList_Reads(t *testing.T) {
 		{"with_count=true", "3.44", 1000, 0, "with_count=true", false, false},
 		{"with_count=True", "3.45", 1000, 0, "with_count=True", false, true},
 		{"with_count=0", "3.45", 1000, 0, "with_count=0", false, false},
+		{"with_count=Yes", "3.45", 1000, 0, "with_count=Yes", false, true},
+		{"with_count=on", "3.45", 1000, 0, "with_count=on", false, true},
+		{"with_count=2", "3.45", 1000, 0, "with_count=2", false, false}, // pods refuse it
 	} {
 		q, err := parse(t, c.query, c.version, volumeKeys)
 		if err != nil {
@@ -152,6 +155,9 @@ func TestParseSort_Orders(t *testing.T) {
 		{"sort=name", snapshotKeys, "name desc, created_at desc, id desc", false}, // pods refuse it below 3.30
 		{"sort=volume_size", snapshotKeys, "size desc, created_at desc, id desc", false},
 		{"sort=host:asc", volumeKeys, "hidden asc, created_at asc, id asc", false},
+		{"sort=attach_status,deleted_at:asc", volumeKeys, "hidden desc, hidden asc, created_at desc, id desc", false},
+		{"sort=object_count", backupKeys, "object_count desc, created_at desc, id desc", false},
+		{"sort=parent_id", backupKeys, "hidden desc, created_at desc, id desc", false},
 	} {
 		q, err := parse(t, c.query, "3.70", c.keys)
 		if err != nil {

@@ -10,7 +10,6 @@ import (
 	"github.com/tricircle/tricircle/internal/fault"
 	"github.com/tricircle/tricircle/internal/gateway"
 	"github.com/tricircle/tricircle/internal/microversion"
-	"github.com/tricircle/tricircle/internal/pod"
 )
 
 // maxLimit is Cinder's default of osapi_max_limit, which operators of several pods keep equal.
@@ -22,8 +21,11 @@ var existenceFilters = []string{"name", "name~", "id", "metadata", "volume_id", 
 // withCountFrom is the microversion that knows with_count.
 var withCountFrom = microversion.MustParse("3.45")
 
+// trueWords are those of oslo.utils (strutils.py); what is neither one of them nor their opposite the pods refuse.
+var trueWords = []string{"1", "t", "true", "on", "y", "yes"}
+
 func parseList(c *gateway.Call, keys sortable) (*gateway.ListQuery, error) {
-	q := &gateway.ListQuery{Params: url.Values{}, Limit: maxLimit, Marker: c.Query.Get("marker"), ForPod: zoneFilter(c)}
+	q := &gateway.ListQuery{Params: url.Values{}, Limit: maxLimit, Marker: c.Query.Get("marker")}
 	for k, vs := range c.Query {
 		if k != "limit" && k != "marker" && k != "offset" {
 			q.Params[k] = vs
@@ -42,7 +44,7 @@ func parseList(c *gateway.Call, keys sortable) (*gateway.ListQuery, error) {
 		return nil, fault.BadRequest("offset param is out of range: at most %d over several pods", maxOffset)
 	}
 	if !c.Version.Less(withCountFrom) {
-		q.WithCount, _ = strconv.ParseBool(strings.ToLower(c.Query.Get("with_count")))
+		q.WithCount = slices.Contains(trueWords, strings.ToLower(c.Query.Get("with_count")))
 	}
 	return q, parseSort(c.Query, q, keys)
 }
@@ -121,13 +123,4 @@ func orMissing(query url.Values, name, otherwise string) string {
 		return otherwise
 	}
 	return strings.TrimSpace(query.Get(name))
-}
-
-// zoneFilter sends a filter by zone only to the pods of that zone, in their own words.
-func zoneFilter(c *gateway.Call) func(*pod.Pod, url.Values) bool {
-	zone := c.Query.Get("availability_zone")
-	if zone == "" {
-		return nil
-	}
-	return func(p *pod.Pod, params url.Values) bool { return gateway.TranslateZone(p, params, zone) }
 }
