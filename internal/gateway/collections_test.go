@@ -236,3 +236,49 @@ func TestCollections_FilterByWhatIsInAPod_AsksThatPodAlone(t *testing.T) {
 		}
 	}
 }
+
+// What is next to something in a pod that must not be called is not known: an empty list would be a lie.
+func TestCollections_FilterByWhatIsInADisabledPod_Is503(t *testing.T) {
+	u, pods := cinderFleet(t, "attachments", bare(1), bare(2))
+	home := u.Registry.Snapshot().Serving()[1]
+	if err := u.routing.Record(t.Context(), store.Routing{Type: store.Volume, TopID: sid(7), BottomID: sid(7), PodNum: home.Num}); err != nil {
+		t.Fatal(err)
+	}
+	row := home.Pod
+	row.State = store.PodDisabled
+	if err := u.Registry.Update(t.Context(), row); err != nil {
+		t.Fatal(err)
+	}
+	w := ask(t, u.cinder, "GET", "/v3/"+project+"/attachments?volume_id="+sid(7), "", "OpenStack-API-Version: volume 3.70")
+	if got := refusal(w); !strings.HasPrefix(got, "503 ") || !strings.Contains(got, "pod2") || !strings.Contains(got, "disabled") {
+		t.Errorf("got %s", got)
+	}
+	if got := asked(pods); got != nil {
+		t.Errorf("asked %v", got)
+	}
+}
+
+// A filter pins a list to pods, or translates a zone, only at the microversions at which Cinder applies it to a user's list.
+func TestCollections_FilterThatCinderDropsOrRefuses_GoesToAllPods(t *testing.T) {
+	for _, c := range []struct {
+		target, member, version string
+		want                    int
+	}{
+		{"/volumes?group_id=", "volumes", "3.9", 2}, {"/volumes?group_id=", "volumes", "3.10", 1},
+		{"/volumes?availability_zone=az-pod2&x=", "volumes", "3.0", 1}, {"/volumes?availability_zone=az-pod2&x=", "volumes", "3.70", 1},
+		{"/snapshots?availability_zone=az-pod2&x=", "snapshots", "3.30", 2}, {"/snapshots?availability_zone=az-pod2&x=", "snapshots", "3.31", 1},
+		{"/backups?availability_zone=az-pod2&x=", "backups", "3.0", 2}, {"/backups?availability_zone=az-pod2&x=", "backups", "3.70", 2},
+		{"/groups?availability_zone=az-pod2&x=", "groups", "3.30", 1}, {"/groups?availability_zone=az-pod2&x=", "groups", "3.31", 2},
+		{"/attachments?availability_zone=az-pod2&x=", "attachments", "3.70", 2},
+	} {
+		u, pods := cinderFleet(t, c.member, nil, nil)
+		num := u.Registry.Snapshot().Serving()[1].Num
+		if err := u.routing.Record(t.Context(), store.Routing{Type: store.Group, TopID: sid(7), BottomID: sid(7), PodNum: num}); err != nil {
+			t.Fatal(err)
+		}
+		listed(t, u, "/v3/"+project+c.target+sid(7), c.version)
+		if got := asked(pods); len(got) != c.want || c.want == 1 && !strings.HasPrefix(got[0], "pod2/") {
+			t.Errorf("%s at %s: asked %v, want %d pods", c.target, c.version, got, c.want)
+		}
+	}
+}

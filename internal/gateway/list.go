@@ -168,7 +168,8 @@ func (m *merger) start(cur *cursor) error {
 	return nil
 }
 
-// pods returns those that can have rows: all, or the one that has what the rows must be next to.
+// pods returns those that can have rows: all, or the one that has what the rows must be next to. If that one must not be called
+// there is no list, as when it does not answer: an empty one would say that there are no such rows.
 func (m *merger) pods() (pods []*pod.Pod, err error) {
 	var homes []*pod.Pod
 	for _, r := range m.q.Beside {
@@ -176,9 +177,13 @@ func (m *merger) pods() (pods []*pod.Pod, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if home != nil {
-			homes = append(homes, home)
+		if home == nil {
+			continue
 		}
+		if err := m.mayCall(home); err != nil {
+			return nil, err
+		}
+		homes = append(homes, home)
 	}
 	for _, p := range m.Pods.Serving() {
 		_, has := p.Endpoint(m.Service.Pod)
