@@ -84,22 +84,28 @@ func (c *Call) Link(query url.Values) string {
 
 // topLink turns a link of the pod's into the top's. The host is not looked at: a pod may call itself by names that are
 // not those in the catalog (nova.conf [api] compute_link_prefix, cinder.conf public_endpoint). A versioned path is known
-// by its version; the bookmark links of Nova and Cinder have none, and begin where the pod's service does. Every row of a list
-// has several links, so they are cut rather than parsed: all that changes is how they begin.
+// by its version; the bookmark links of Nova and Cinder have none, and begin where the pod's service does. What Nova shows for
+// another service may link to that, such as an image to Glance (nova/api/openstack/compute/views/images.py, the alternate link):
+// there a link without a version is the pod's only if it begins as the catalog says, and stays else. Every row of a list has several
+// links, so they are cut rather than parsed: all that changes is how they begin.
 func (c *Call) topLink(p *pod.Pod, public, href string) (string, bool) {
 	_, rest, ok := strings.Cut(href, "://")
 	if !ok || rest == "" || rest[0] == '/' {
 		return "", false
 	}
-	target := ""
+	host, target := rest, ""
 	if slash := strings.IndexByte(rest, '/'); slash >= 0 {
-		target = rest[slash:]
+		host, target = rest[:slash], rest[slash:]
 	}
 	path, _, _ := strings.Cut(target, "?")
 	if i := strings.Index(path, c.Service.Prefix+"/"); i >= 0 {
 		target = target[i:]
 	} else if base, ok := p.Endpoint(c.Service.Pod); ok {
-		target = strings.TrimPrefix(target, strings.TrimSuffix(base.EscapedPath(), c.Service.Prefix))
+		root := strings.TrimSuffix(base.EscapedPath(), c.Service.Prefix)
+		if c.Route.Class == DeprecatedProxy && (host != base.Host || !strings.HasPrefix(target, root+"/")) {
+			return "", false
+		}
+		target = strings.TrimPrefix(target, root)
 	}
 	return public + target, true
 }

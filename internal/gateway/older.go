@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tricircle/tricircle/internal/jsonx"
 	"github.com/tricircle/tricircle/internal/microversion"
@@ -19,7 +20,7 @@ type Change struct {
 	Member  []string
 	Neutral string
 	Derive  func(resource []byte) (neutral string)
-	// Params are parameters of the query that an older pod would overlook.
+	// Params are parameters of the query that an older pod would overlook or refuse: "hostname", or with one value, "sort_key=locked".
 	Params []string
 }
 
@@ -43,7 +44,7 @@ func (c *Call) fit(p *pod.Pod) (microversion.Version, lacks, error) {
 		if !newest.Less(change.Since) || c.Version.Less(change.Since) {
 			continue
 		}
-		if change.Member == nil && change.Params == nil || slices.ContainsFunc(change.Params, c.Query.Has) {
+		if change.Member == nil && change.Params == nil || slices.ContainsFunc(change.Params, c.asksFor) {
 			return newest, nil, c.tooOld(p)
 		}
 		if change.Member != nil {
@@ -51,6 +52,12 @@ func (c *Call) fit(p *pod.Pod) (microversion.Version, lacks, error) {
 		}
 	}
 	return newest, missing, nil
+}
+
+// asksFor reports whether the query has a parameter of a Change.
+func (c *Call) asksFor(param string) bool {
+	name, value, one := strings.Cut(param, "=")
+	return !one && c.Query.Has(name) || one && slices.Contains(c.Query[name], value)
 }
 
 // tooOld says that a pod cannot do what the request's version asks for.

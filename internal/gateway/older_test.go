@@ -117,6 +117,9 @@ func TestBelowCeiling_List_RowsAreCompletedOrMissing(t *testing.T) {
 		{"/v2.1/servers/detail?tenant_id=x", "2.93", all},
 		{"/v2.1/servers/detail?power_state=1", "2.82", all},
 		{"/v2.1/servers/detail?power_state=1", "2.93", others},
+		{"/v2.1/servers/detail?sort_key=uuid&sort_key=locked&sort_dir=asc", "2.72", all},
+		{"/v2.1/servers/detail?sort_key=uuid&sort_key=locked&sort_dir=asc", "2.93", others}, // an older pod would refuse it
+		{"/v2.1/servers/detail?sort_key=uuid&sort_dir=asc", "2.93", all},
 	} {
 		f.calls()
 		p, header := list(t, f.nova, c.target, "OpenStack-API-Version: compute "+c.version)

@@ -36,7 +36,7 @@ var filters = []change{
 	{Since: v(26), Params: []string{"tags", "tags-any", "not-tags", "not-tags-any"}},
 	{Since: v(38), Params: []string{"status"}},
 	{Since: v(66), Params: []string{"changes-before"}},
-	{Since: v(73), Params: []string{"locked"}},
+	{Since: v(73), Params: []string{"locked", "sort_key=locked"}},
 	{Since: v(83), Params: []string{"availability_zone", "config_drive", "key_name", "created_at", "launched_at", "terminated_at",
 		"power_state", "task_state", "vm_state", "progress", "user_id"}},
 	{Since: v(90), Params: []string{"hostname"}},
