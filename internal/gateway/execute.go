@@ -133,6 +133,9 @@ func (c *Call) byRef() error {
 	if p == nil {
 		return c.AnyPod() // without the reference the request is invalid, and any pod says so best
 	}
+	if n := c.Service.Newborns[c.Route.String()]; n != nil {
+		return c.bear(p, n)
+	}
 	return c.forwardBirth(p)
 }
 

@@ -39,6 +39,8 @@ type Service struct {
 	Roots    http.Handler // answers everything outside Prefix, and the version document at Prefix, without a token
 	// Special are the handlers that rows of the table name.
 	Special map[string]func(*Call) error
+	// Newborns are what calls of class by-ref create that can be found by its name, by the call, such as "POST /snapshots".
+	Newborns map[string]*Newborn
 	// Lists are the merged collections by path, such as "/servers/detail".
 	Lists map[string]*Collection
 	// Sums are the answers that are added up, by path, such as "/limits".

@@ -47,6 +47,7 @@ func Service(public func(*http.Request) string, ceiling func() microversion.Vers
 			"setLogs":                setLogs,
 			"cleanUp":                cleanUp,
 		},
+		Newborns:       newborns,
 		Lists:          lists(),
 		Sums:           sums,
 		Missing:        missing,

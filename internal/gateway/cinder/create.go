@@ -2,10 +2,7 @@ package cinder
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,9 +16,8 @@ import (
 
 // creatable is a kind of resource that a zone, or what it is made from, puts into a pod.
 type creatable struct {
-	member  string   // of the body and the answer; collections are member + "s"
-	brief   []string // members that the answer to a creation has; nil for all
-	badZone string   // refuses a zone that no pod serves
+	gateway.Newborn
+	badZone string // refuses a zone that no pod serves
 	boundBy []reference
 }
 
@@ -35,13 +31,30 @@ type reference struct {
 const hints = "OS-SCH-HNT:scheduler_hints"
 
 var (
-	newVolume = creatable{member: "volume", badZone: "Availability zone '%s' is invalid.", boundBy: []reference{
+	newVolume = creatable{Newborn: gateway.Newborn{Member: "volume", List: "/volumes/detail"}, badZone: "Availability zone '%s' is invalid.", boundBy: []reference{
 		{volume, []string{"volume", "source_volid"}}, {snapshot, []string{"volume", "snapshot_id"}}, {backup, []string{"volume", "backup_id"}},
 		{group, []string{"volume", "group_id"}}, {group, []string{"volume", "consistencygroup_id"}},
 		{store.Server, []string{hints, "local_to_instance"}}, {volume, []string{hints, "same_host"}}}}
-	newGroup            = creatable{member: "group", brief: groupSummary, badZone: "Invalid input received: Availability zone '%s' is invalid."}
-	newConsistencyGroup = creatable{member: "consistencygroup", brief: groupSummary, badZone: newGroup.badZone}
+	newGroup = creatable{badZone: "Invalid input received: Availability zone '%s' is invalid.",
+		Newborn: gateway.Newborn{Member: "group", List: "/groups/detail", Brief: groupSummary}}
+	newConsistencyGroup = creatable{badZone: newGroup.badZone,
+		Newborn: gateway.Newborn{Member: "consistencygroup", List: "/consistencygroups/detail", Brief: groupSummary}}
 )
+
+// newborns are what is made of something in a pod. Not transfers: without its key, which was in the lost reply, nobody can accept one.
+var newborns = map[string]*gateway.Newborn{
+	"POST /snapshots":       {Member: "snapshot", List: "/snapshots/detail"},
+	"POST /backups":         {Member: "backup", List: "/backups/detail", Brief: linkedSummary},
+	"POST /group_snapshots": {Member: "group_snapshot", List: "/group_snapshots/detail", Brief: newGroupSnapshot},
+	"POST /cgsnapshots":     {Member: "cgsnapshot", List: "/cgsnapshots/detail", Brief: groupSummary, Whole: true},
+	"POST /groups/action create-from-src": {Body: "create-from-src", Member: "group", List: "/groups/detail",
+		Brief: groupSummary},
+	"POST /consistencygroups/create_from_src": {Body: "consistencygroup-from-src", Member: "consistencygroup",
+		List: "/consistencygroups/detail", Brief: groupSummary},
+}
+
+// newGroupSnapshot are the members of a group snapshot's summary (cinder/api/views/group_snapshots.py).
+var newGroupSnapshot = []string{"id", "name", "group_type_id"}
 
 // create is POST /volumes, /groups and /consistencygroups. What the new one is made from binds it to a pod, then the availability
 // zone; of the pods that are left the first gets it that takes new work and offers the types that it names. The body is forwarded
@@ -54,12 +67,11 @@ func (k creatable) create(c *gateway.Call) error {
 	if err := k.bind(c, pl); err != nil {
 		return err
 	}
-	zone, _ := jsonx.String(c.Body, k.member, "availability_zone")
+	zone, _ := jsonx.String(c.Body, k.Member, "availability_zone")
 	if zone != "" && !pl.Zone(zone) {
 		return fault.BadRequest(k.badZone, zone)
 	}
-	name, _ := jsonx.String(c.Body, k.member, "name")
-	name = strings.TrimSpace(name) // as Cinder keeps it
+	name := k.NameIn(c.Body)
 	p, a, err := pl.Create(gateway.Creation{
 		Name: name,
 		Send: func(ctx context.Context, p *pod.Pod) (*gateway.Answer, error) {
@@ -71,7 +83,7 @@ func (k creatable) create(c *gateway.Call) error {
 		},
 		Elsewhere: lacksType,
 		LookUp: func(ctx context.Context, p *pod.Pod, since time.Duration) ([]gateway.Found, error) {
-			return k.lookUp(ctx, c, p, name, since)
+			return k.LookUp(ctx, c, p, name, since)
 		},
 	})
 	if err != nil {
@@ -99,7 +111,7 @@ func (k creatable) bodyFor(body []byte, p *pod.Pod, zone string) ([]byte, error)
 		return body, nil
 	}
 	podZone, _ := p.PodZone(zone)
-	return gateway.WithZone(body, podZone, k.member, "availability_zone")
+	return gateway.WithZone(body, podZone, k.Member, "availability_zone")
 }
 
 // lacksType reports whether a pod refuses because it does not offer a type that the body names (cinder/exception.py,
@@ -110,44 +122,4 @@ func lacksType(a *gateway.Answer) bool {
 	}
 	message, _ := jsonx.String(a.Body, "itemNotFound", "message")
 	return strings.HasPrefix(message, "Volume type ") || strings.HasPrefix(message, "Group type ")
-}
-
-// lookUp finds what is of that name and the pod made within since, by the pod's own clock.
-func (k creatable) lookUp(ctx context.Context, c *gateway.Call, p *pod.Pod, name string, since time.Duration) ([]gateway.Found, error) {
-	collection := k.member + "s"
-	a, err := c.Do(ctx, p, gateway.Request{Method: http.MethodGet, Path: "/" + collection + "/detail",
-		Query: url.Values{"name": {name}, "limit": {"100"}}.Encode()})
-	if err != nil {
-		return nil, err
-	}
-	var doc map[string]json.RawMessage
-	var rows []json.RawMessage
-	if err = json.Unmarshal(a.Body, &doc); err == nil {
-		err = json.Unmarshal(doc[collection], &rows)
-	}
-	if err != nil || !a.OK() {
-		return nil, &pod.UnavailableError{Pod: p.Name(), Service: pod.Volume, Sent: true, Err: err,
-			Reason: "does not list " + collection + ": answered " + strconv.Itoa(a.Status)}
-	}
-	earliest := c.Earliest(a, since)
-	var found []gateway.Found
-	for _, raw := range rows {
-		r, ok := routing.Shown(k.answer(raw), p.Num, c.Caller.ProjectID)
-		called, _ := jsonx.String(raw, "name")
-		user, said := jsonx.String(raw, "user_id")
-		if !ok || called != name || said && user != c.Caller.UserID || r.CreatedAt.Before(earliest) {
-			continue
-		}
-		if k.brief != nil {
-			raw = jsonx.Keep(nil, raw, k.brief...)
-		}
-		found = append(found, gateway.Found{Routing: r, Answer: &gateway.Answer{
-			Status: http.StatusAccepted, Header: http.Header{"Content-Type": {"application/json"}}, Body: k.answer(raw)}})
-	}
-	return found, nil
-}
-
-// answer is a row of a list as the answer to a creation.
-func (k creatable) answer(row []byte) []byte {
-	return append(append([]byte(`{"`+k.member+`": `), row...), '}')
 }

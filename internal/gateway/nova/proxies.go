@@ -2,17 +2,14 @@ package nova
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/tricircle/tricircle/internal/fault"
 	"github.com/tricircle/tricircle/internal/gateway"
 	"github.com/tricircle/tricircle/internal/jsonx"
 	"github.com/tricircle/tricircle/internal/pod"
-	"github.com/tricircle/tricircle/internal/routing"
 	"github.com/tricircle/tricircle/internal/store"
 )
 
@@ -43,6 +40,10 @@ func parseProxied(c *gateway.Call) (*gateway.ListQuery, error) {
 // maxOffset bounds what has to be read and thrown away; behind it such a list is empty.
 const maxOffset = 100000
 
+// newVolume is what Nova says of a volume; its list knows no filters.
+var newVolume = gateway.Newborn{Member: "volume", List: "/os-volumes/detail", Given: "display_name", Called: "displayName", Whole: true,
+	Status: http.StatusOK}
+
 // createVolume is POST /os-volumes: the snapshot that the volume is made of, or the zone, says in which pod.
 func createVolume(c *gateway.Call) error {
 	pl := c.NewPlacement()
@@ -55,7 +56,7 @@ func createVolume(c *gateway.Call) error {
 	if zone != "" && !pl.Zone(zone) {
 		return fault.BadRequest("Invalid input received: Availability zone '%s' is invalid.", zone)
 	}
-	name, _ := jsonx.String(c.Body, "volume", "display_name")
+	name := newVolume.NameIn(c.Body)
 	p, a, err := pl.Create(gateway.Creation{
 		Name: name,
 		Send: func(ctx context.Context, p *pod.Pod) (*gateway.Answer, error) {
@@ -70,39 +71,13 @@ func createVolume(c *gateway.Call) error {
 			return c.Do(ctx, p, gateway.Request{Method: http.MethodPost, Path: c.Path, Query: c.R.URL.RawQuery, Body: body})
 		},
 		LookUp: func(ctx context.Context, p *pod.Pod, since time.Duration) ([]gateway.Found, error) {
-			return lookUpVolume(ctx, c, p, name, since)
+			return newVolume.LookUp(ctx, c, p, name, since)
 		},
 	})
 	if err != nil {
 		return err
 	}
 	return c.Reply(p, a)
-}
-
-// lookUpVolume finds volumes of that name that the pod made within since, by the pod's own clock.
-func lookUpVolume(ctx context.Context, c *gateway.Call, p *pod.Pod, name string, since time.Duration) ([]gateway.Found, error) {
-	a, err := c.Do(ctx, p, gateway.Request{Method: http.MethodGet, Path: "/os-volumes/detail"})
-	if err != nil {
-		return nil, err
-	}
-	var doc struct {
-		Volumes []json.RawMessage `json:"volumes"`
-	}
-	if err := json.Unmarshal(a.Body, &doc); err != nil || !a.OK() {
-		return nil, &pod.UnavailableError{Pod: p.Name(), Service: pod.Compute, Sent: true, Err: err,
-			Reason: "does not list volumes: answered " + strconv.Itoa(a.Status)}
-	}
-	earliest := c.Earliest(a, since)
-	var found []gateway.Found
-	for _, raw := range doc.Volumes {
-		body := append(append([]byte(`{"volume": `), raw...), '}')
-		r, ok := routing.Shown(body, p.Num, c.Caller.ProjectID)
-		if called, _ := jsonx.String(raw, "displayName"); ok && called == name && !r.CreatedAt.Before(earliest) {
-			found = append(found, gateway.Found{Routing: r, Answer: &gateway.Answer{
-				Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}})
-		}
-	}
-	return found, nil
 }
 
 // assisted is the part of snapshots that Cinder leaves to Nova: in the pod of the volume, which a DELETE names in its query. A pod
