@@ -122,6 +122,11 @@ func TestHypervisors_PageByPage_VisitsEachOnce(t *testing.T) {
 			t.Errorf("%s: %s", version, a.body)
 		}
 	}
+	last := column[any](t, c.ask("GET", "/os-hypervisors", "", "2.33").want(t, 200), "hypervisors", "id")[3]
+	c.sim.Pod(1).Stop()
+	if a := c.ask("GET", "/os-hypervisors?marker="+number(last), "", "2.33").want(t, 503); !strings.Contains(a.body, "pod2") {
+		t.Errorf("a marker of a pod that is down: %s", a.body)
+	}
 }
 
 func TestServices_OfAQualifiedHost_AreChangedInItsPod(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tricircle/tricircle/internal/fault"
 	"github.com/tricircle/tricircle/internal/jsonx"
 	"github.com/tricircle/tricircle/internal/pod"
 )
@@ -52,6 +53,9 @@ func (c *Call) gatherPage(col *Collection) error {
 	rows := all[0]
 	if q.Marker != "" {
 		i := slices.IndexFunc(rows, func(row []byte) bool { return numbered(row) == q.Marker })
+		if missing := c.W.Header().Get(missingHeader); i < 0 && missing != "" {
+			return fault.Unavailable(nil, "Marker %s is not found, and not all pods answer (%s). Try again later.", q.Marker, missing)
+		}
 		if i < 0 {
 			return col.UnknownMarker(q.Marker)
 		}
