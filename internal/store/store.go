@@ -82,6 +82,7 @@ type Routing struct {
 	ProjectID string    // Keystone project id; "" when not known
 	CreatedAt time.Time // creation of the resource in the pod, microseconds; zero when not known
 	UpdatedAt time.Time // last change of this row
+	DeletedAt time.Time // since when the resource is known to be gone from the pod, microseconds; zero when it is not
 }
 
 // RoutingFilter selects routings. Zero fields do not restrict.
@@ -112,17 +113,22 @@ type Routings interface {
 	// No rows is not an error.
 	LookupRouting(ctx context.Context, t ResourceType, topID string) ([]Routing, error)
 	// PutRoutings inserts rows, or fills in project, bottom id and creation time of rows that are there already
-	// (same type, top id and pod); a "" or zero value in the argument leaves the stored one. ID and UpdatedAt are
-	// the store's; a row that learns nothing new keeps its UpdatedAt. Ids that are not UUIDs are refused. One
-	// transaction, a bounded number of statements however many rows.
+	// (same type, top id and pod); a "" or zero value in the argument leaves the stored one. Only DeletedAt is
+	// always taken over: zero means that the resource is there. ID and UpdatedAt are the store's; a row that learns
+	// nothing new keeps its UpdatedAt. Ids that are not UUIDs are refused. One transaction, a bounded number of
+	// statements however many rows.
 	PutRoutings(ctx context.Context, rows []Routing) error
 	// ClaimRouting inserts r unless the resource already has a routing in that pod, and reports whether it did.
-	// Of several concurrent claims exactly one succeeds.
+	// Of several concurrent claims exactly one succeeds. What is claimed is there, whatever its DeletedAt.
 	ClaimRouting(ctx context.Context, r Routing) (bool, error)
 	// GetRouting returns the row with that ID, or ErrNotFound.
 	GetRouting(ctx context.Context, id int64) (Routing, error)
 	// ListRoutings returns matching rows, highest ID first.
 	ListRoutings(ctx context.Context, f RoutingFilter) ([]Routing, error)
+	// LiveRoutings returns up to limit rows of a pod whose resources are not known to be deleted, newest first: those of
+	// unknown creation time, which were made lately, before the others. projectID "" stands for all projects, and types
+	// other than Server may be slow: both are for the rare case.
+	LiveRoutings(ctx context.Context, t ResourceType, podNum int32, projectID string, limit int) ([]Routing, error)
 	// SeekRouting returns the top id of the last row at or before p in list order, for which the creation time is
 	// known; ok is false when there is none.
 	SeekRouting(ctx context.Context, p SeekPoint) (topID string, ok bool, err error)

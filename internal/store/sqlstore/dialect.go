@@ -41,7 +41,8 @@ var sqliteDialect = dialect{
 	routingRows: `
 		SELECT value ->> 'type' AS type, unhex(value ->> 'top_id', '-') AS top_id,
 		       unhex(value ->> 'bottom_id', '-') AS bottom_id, value ->> 'pod_num' AS pod_num,
-		       value ->> 'project' AS project, value ->> 'created_at' AS created_at
+		       value ->> 'project' AS project, value ->> 'created_at' AS created_at,
+		       value ->> 'deleted_at' AS deleted_at
 		FROM json_each(?)`,
 	textRows: `SELECT value FROM json_each(?)`,
 	uuid:     func(id uuid.UUID) any { return id[:] },
@@ -59,9 +60,9 @@ var postgresDialect = dialect{
 	isolation: sql.LevelRepeatableRead,
 	numbered:  true,
 	routingRows: `
-		SELECT type, top_id, bottom_id, pod_num, project, created_at
+		SELECT type, top_id, bottom_id, pod_num, project, created_at, deleted_at
 		FROM json_to_recordset(CAST(? AS json)) AS batch(
-			type smallint, top_id uuid, bottom_id uuid, pod_num smallint, project text, created_at bigint)`,
+			type smallint, top_id uuid, bottom_id uuid, pod_num smallint, project text, created_at bigint, deleted_at bigint)`,
 	textRows: `SELECT value FROM json_array_elements_text(CAST(? AS json))`,
 	uuid:     func(id uuid.UUID) any { return id.String() },
 	retryable: func(err error) bool {

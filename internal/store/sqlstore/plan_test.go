@@ -15,13 +15,16 @@ var planStart = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 
 func planID(n int) string { return fmt.Sprintf("%08x-0000-4000-8000-000000000000", n) }
 
-// fill puts n servers of 100 projects into 4 pods.
+// fill puts n servers of 100 projects into 4 pods, nine out of ten of them deleted, as it becomes in time.
 func fill(t testing.TB, s *Store, n int) {
 	t.Helper()
 	rows := make([]store.Routing, n)
 	for i := range rows {
 		rows[i] = store.Routing{Type: store.Server, TopID: planID(i), PodNum: int32(1 + i%4),
 			ProjectID: fmt.Sprint("project-", i%100), CreatedAt: planStart.Add(time.Duration(i/10) * time.Second)}
+		if i/100%10 != 0 {
+			rows[i].DeletedAt = planStart
+		}
 	}
 	if err := s.PutRoutings(t.Context(), rows); err != nil {
 		t.Fatal(err)
@@ -41,6 +44,12 @@ func TestPlans_HotQueries_UseAnIndex(t *testing.T) {
 	}
 	list := func(f store.RoutingFilter) func(s *Store) (string, []any, error) {
 		return func(s *Store) (string, []any, error) { return s.listQuery(f) }
+	}
+	live := func(project string) func(s *Store) (string, []any, error) {
+		return func(s *Store) (string, []any, error) {
+			text, args := s.liveQuery(store.Server, 1, project, 1000)
+			return text, args, nil
+		}
 	}
 	for _, e := range []engine{sqliteFile, postgreSQL} {
 		t.Run(e.name, func(t *testing.T) {
@@ -67,6 +76,8 @@ func TestPlans_HotQueries_UseAnIndex(t *testing.T) {
 				{"seek in project", seek("project-1", true, false)},
 				{"seek in project", seek("project-1", false, true)},
 				{"seek in project", seek("project-1", false, false)},
+				{"live in project", live("project-1")},
+				{"live", live("")},
 				{"purge", func(s *Store) (string, []any, error) { return s.routings.purge, []any{9, 1000}, nil }},
 			} {
 				text, args, err := test.query(s)
@@ -76,6 +87,9 @@ func TestPlans_HotQueries_UseAnIndex(t *testing.T) {
 				plan := explain(t, s, text, args)
 				if scansRouting.MatchString(plan) {
 					t.Errorf("%s scans the table:\n%s\n%s", test.name, text, plan)
+				}
+				if test.name == "live in project" && !strings.Contains(plan, "routing_live_servers") {
+					t.Errorf("%s goes through deleted rows too:\n%s\n%s", test.name, text, plan)
 				}
 				if strings.HasPrefix(test.name, "seek") && sortsAll.MatchString(plan) {
 					t.Errorf("%s sorts rather than stop at the first row:\n%s\n%s", test.name, text, plan)

@@ -12,7 +12,7 @@ import (
 )
 
 const selectRouting = `
-	SELECT r.id, r.type, r.top_id, r.bottom_id, r.pod_num, COALESCE(p.id, ''), r.created_at, r.updated_at
+	SELECT r.id, r.type, r.top_id, r.bottom_id, r.pod_num, COALESCE(p.id, ''), r.created_at, r.updated_at, r.deleted_at
 	FROM routing r LEFT JOIN project p ON p.num = r.project_num`
 
 type routingStatements struct{ lookup, get, purge, intern, put, claim string }
@@ -34,10 +34,10 @@ func newRoutingStatements(d *dialect) routingStatements {
 		// exact: if the row has changed or come into being since, the statement fails and the transaction runs again.
 		put: d.bind(`
 			WITH i AS MATERIALIZED (` + d.routingRows + `)
-			INSERT INTO routing (type, top_id, pod_num, bottom_id, project_num, created_at, updated_at)
+			INSERT INTO routing (type, top_id, pod_num, bottom_id, project_num, created_at, deleted_at, updated_at)
 			SELECT i.type, i.top_id, i.pod_num,
 			       CASE WHEN i.bottom_id IS NULL THEN r.bottom_id ELSE NULLIF(i.bottom_id, i.top_id) END,
-			       COALESCE(p.num, r.project_num), COALESCE(i.created_at, r.created_at), CAST(? AS bigint)
+			       COALESCE(p.num, r.project_num), COALESCE(i.created_at, r.created_at), i.deleted_at, CAST(? AS bigint)
 			FROM i
 			LEFT JOIN project p ON p.id = i.project
 			LEFT JOIN routing r ON r.top_id = i.top_id AND r.type = i.type AND r.pod_num = i.pod_num
@@ -45,10 +45,11 @@ func newRoutingStatements(d *dialect) routingStatements {
 			   OR i.bottom_id IS NOT NULL AND NULLIF(i.bottom_id, i.top_id) IS DISTINCT FROM r.bottom_id
 			   OR p.num IS NOT NULL AND p.num IS DISTINCT FROM r.project_num
 			   OR i.created_at IS NOT NULL AND i.created_at IS DISTINCT FROM r.created_at
+			   OR i.deleted_at IS DISTINCT FROM r.deleted_at
 			ORDER BY i.top_id
 			ON CONFLICT (top_id, type, pod_num) DO UPDATE SET
 				bottom_id = excluded.bottom_id, project_num = excluded.project_num,
-				created_at = excluded.created_at, updated_at = excluded.updated_at`),
+				created_at = excluded.created_at, deleted_at = excluded.deleted_at, updated_at = excluded.updated_at`),
 		claim: d.bind(`
 			INSERT INTO routing (type, top_id, pod_num, bottom_id, project_num, created_at, updated_at)
 			VALUES (?, ?, ?, ?, (SELECT num FROM project WHERE id = ?), ?, ?)
@@ -59,9 +60,9 @@ func newRoutingStatements(d *dialect) routingStatements {
 func scanRouting(rows *sql.Rows) (r store.Routing, err error) {
 	var topID uuid.UUID
 	var bottomID uuid.NullUUID
-	var created sql.NullInt64
+	var created, deleted sql.NullInt64
 	var updated int64
-	err = rows.Scan(&r.ID, &r.Type, &topID, &bottomID, &r.PodNum, &r.ProjectID, &created, &updated)
+	err = rows.Scan(&r.ID, &r.Type, &topID, &bottomID, &r.PodNum, &r.ProjectID, &created, &updated, &deleted)
 	if err != nil {
 		return r, err
 	}
@@ -71,6 +72,9 @@ func scanRouting(rows *sql.Rows) (r store.Routing, err error) {
 	}
 	if created.Valid {
 		r.CreatedAt = timeOf(created.Int64)
+	}
+	if deleted.Valid {
+		r.DeletedAt = timeOf(deleted.Int64)
 	}
 	r.UpdatedAt = timeOf(updated)
 	return r, nil
@@ -158,6 +162,31 @@ func (s *Store) listQuery(f store.RoutingFilter) (text string, args []any, err e
 		text, args = text+` LIMIT ?`, append(args, f.Limit)
 	}
 	return s.dialect.bind(text), args, nil
+}
+
+// LiveRoutings implements store.Routings.
+func (s *Store) LiveRoutings(
+	ctx context.Context, t store.ResourceType, podNum int32, projectID string, limit int,
+) ([]store.Routing, error) {
+	text, args := s.liveQuery(t, podNum, projectID, limit)
+	rows, err := query(ctx, s.read, scanRouting, text, args...)
+	if err != nil {
+		return nil, fmt.Errorf("list %ss that are left in pod %d: %w", t, podNum, err)
+	}
+	return rows, nil
+}
+
+// liveQuery has the type in its text, for a planner must see that the rows are those of the index for servers.
+func (s *Store) liveQuery(t store.ResourceType, podNum int32, projectID string, limit int) (text string, args []any) {
+	var w where
+	w.and(fmt.Sprintf(`r.type = %d`, t))
+	w.and(`r.deleted_at IS NULL`)
+	w.and(`r.pod_num = ?`, podNum)
+	if projectID != "" {
+		w.and(`r.project_num = (SELECT num FROM project WHERE id = ?)`, projectID)
+	}
+	text = selectRouting + w.String() + ` ORDER BY r.created_at DESC NULLS FIRST, r.top_id DESC LIMIT ?`
+	return s.dialect.bind(text), append(w.args, limit)
 }
 
 // SeekRouting implements store.Routings.

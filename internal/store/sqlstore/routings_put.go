@@ -19,6 +19,7 @@ type routingRow struct {
 	PodNum    int32              `json:"pod_num"`
 	Project   *string            `json:"project"`
 	CreatedAt *int64             `json:"created_at"` // microseconds since 1970
+	DeletedAt *int64             `json:"deleted_at"` // likewise; nil if it is there
 }
 
 func newRoutingRow(r store.Routing) (routingRow, error) {
@@ -26,7 +27,7 @@ func newRoutingRow(r store.Routing) (routingRow, error) {
 	if err != nil {
 		return routingRow{}, fmt.Errorf("top %w", err)
 	}
-	row := routingRow{Type: r.Type, TopID: topID, PodNum: r.PodNum, CreatedAt: micros(r.CreatedAt)}
+	row := routingRow{Type: r.Type, TopID: topID, PodNum: r.PodNum, CreatedAt: micros(r.CreatedAt), DeletedAt: micros(r.DeletedAt)}
 	if r.BottomID != "" {
 		bottomID, err := parseID(r.BottomID)
 		if err != nil {
@@ -51,6 +52,7 @@ func (r *routingRow) fill(later routingRow) {
 	if later.CreatedAt != nil {
 		r.CreatedAt = later.CreatedAt
 	}
+	r.DeletedAt = later.DeletedAt
 }
 
 // routingKey is what no two routings share.

@@ -36,14 +36,27 @@ func (m model) put(rows []store.Routing) {
 			BottomID:  cmp.Or(r.BottomID, old.BottomID),
 			ProjectID: cmp.Or(r.ProjectID, old.ProjectID),
 			CreatedAt: cmp.Or(r.CreatedAt, old.CreatedAt),
+			DeletedAt: r.DeletedAt,
 		}
 	}
+}
+
+// live returns what LiveRoutings does, without a limit.
+func (m model) live(t store.ResourceType, podNum int32, projectID string) []store.Routing {
+	rows := m.list(store.RoutingFilter{Type: t, PodNum: podNum, ProjectID: projectID})
+	rows = slices.DeleteFunc(rows, func(r store.Routing) bool { return !r.DeletedAt.IsZero() })
+	age := func(r store.Routing) time.Time { return cmp.Or(r.CreatedAt, at(1000)) } // what is not known counts as the newest
+	slices.SortFunc(rows, func(a, b store.Routing) int {
+		return cmp.Or(age(b).Compare(age(a)), cmp.Compare(b.TopID, a.TopID))
+	})
+	return rows
 }
 
 func (m model) claim(r store.Routing) bool {
 	if _, found := m[keyOf(r)]; found {
 		return false
 	}
+	r.DeletedAt = time.Time{} // what is claimed is there
 	m.put([]store.Routing{r})
 	return true
 }
@@ -96,6 +109,9 @@ var (
 		}
 		if rapid.Bool().Draw(t, "time known") {
 			r.CreatedAt = genTime.Draw(t, "time")
+		}
+		if rapid.Bool().Draw(t, "gone") {
+			r.DeletedAt = genTime.Draw(t, "deletion")
 		}
 		return r
 	})
@@ -153,6 +169,18 @@ func testModel(t *testing.T, s store.Store) {
 				f := genFilter.Draw(t, "filter")
 				got, err := listPaged(t, s, f, rapid.IntRange(1, 8).Draw(t, "page size"))
 				sameRows(t, got, err, m.list(f))
+			},
+			"live": func(t *rapid.T) {
+				rt, podNum, projectID := genType.Draw(t, "type"), genPod.Draw(t, "pod"), genProject.Draw(t, "project")
+				limit := rapid.IntRange(1, 8).Draw(t, "limit")
+				want := m.live(rt, podNum, projectID)
+				got, err := s.LiveRoutings(ctx, rt, podNum, projectID, limit)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if diff := gocmp.Diff(want[:min(limit, len(want))], got, byStore, cmpopts.EquateEmpty()); diff != "" {
+					t.Fatalf("rows (-want +got):\n%s", diff)
+				}
 			},
 			"seek": func(t *rapid.T) {
 				p := genSeek.Draw(t, "point")

@@ -315,6 +315,39 @@ func testList(t *testing.T, s store.Store) {
 	})
 }
 
+func testLive(t *testing.T, s store.Store) {
+	row := func(n, seconds int, project string) store.Routing {
+		return store.Routing{Type: store.Server, TopID: id(n), BottomID: id(n), PodNum: 1, ProjectID: project, CreatedAt: at(seconds)}
+	}
+	old, young, foreign, gone, unknown := row(1, 1, "p"), row(2, 3, "p"), row(3, 2, "q"), row(4, 4, "p"), row(5, 0, "p")
+	elsewhere, volume := row(6, 9, "p"), row(7, 9, "p")
+	gone.DeletedAt, unknown.CreatedAt, elsewhere.PodNum, volume.Type = at(5), time.Time{}, 2, store.Volume
+	put(t, s, old, young, foreign, gone, unknown, elsewhere, volume)
+	expect := func(what, project string, limit int, want ...store.Routing) {
+		t.Helper()
+		got, err := s.LiveRoutings(t.Context(), store.Server, 1, project, limit)
+		check(t, err)
+		equal(t, what, got, want, byStore, cmpopts.EquateEmpty())
+	}
+	expect("newest first, those of unknown age before", "p", 9, unknown, young, old)
+	expect("limit", "p", 2, unknown, young)
+	expect("all projects", "", 9, unknown, young, foreign, old)
+	expect("unknown project", "r", 9)
+
+	t.Run("SeenAgain_IsThere", func(t *testing.T) {
+		back := gone
+		back.DeletedAt = time.Time{}
+		put(t, s, gone, back)
+		expect("what is back", "p", 9, unknown, back, young, old)
+	})
+	t.Run("SeenAndGoneInOneCall_IsGone", func(t *testing.T) {
+		left := old
+		left.DeletedAt = at(7)
+		put(t, s, old, left)
+		equal(t, "row", lookup(t, s, store.Server, old.TopID), []store.Routing{left}, byStore)
+	})
+}
+
 func testSeek(t *testing.T, s store.Store) {
 	// In order of time: 1 | 2 4 6 (one instant) | 7. The others are of another pod, type or time unknown.
 	row := func(n int, created time.Time, project string) store.Routing {

@@ -23,6 +23,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"Lookup":     testLookup,
 		"Put":        testPut,
 		"List":       testList,
+		"Live":       testLive,
 		"Seek":       testSeek,
 		"Purge":      testPurge,
 		"Model":      testModel,
