@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/store"
@@ -14,8 +15,8 @@ import (
 // rebuilt are the types that a pod can list for all projects; the others are found again when they are asked for.
 var rebuilt = []store.ResourceType{store.Server, store.Volume, store.Snapshot, store.Backup}
 
-// Rebuild reads everything that the pod lists, with an administrator's token, and records its routings. It returns how
-// many there are of each type, also when it fails half-way: running it again does no harm.
+// Rebuild reads everything that the pod lists, with an administrator's token, and records its routings; servers that it does
+// not list any more are marked deleted. It returns how many there are of each type, also when it fails half-way: running it again does no harm.
 func (t *Table) Rebuild(ctx context.Context, p *pod.Pod, token func(context.Context) (string, error)) (map[string]int, error) {
 	counts := map[string]int{}
 	for _, typ := range rebuilt {
@@ -33,19 +34,30 @@ func (t *Table) Rebuild(ctx context.Context, p *pod.Pod, token func(context.Cont
 
 func (t *Table) rebuildType(ctx context.Context, p *pod.Pod, typ store.ResourceType,
 	token func(context.Context) (string, error)) (total int, err error) {
-	marker := ""
+	newest, err := t.newest(ctx, p)
+	if err != nil {
+		return 0, err
+	}
+	marker, listed := "", map[string]bool{}
 	for {
 		tok, err := token(ctx) // anew for each page: a rebuild may outlive a token
 		if err != nil {
 			return total, err
 		}
 		page, err := listPage(ctx, p, places[typ], tok, marker)
-		if err != nil || len(page) == 0 {
+		if err != nil {
 			return total, err
+		}
+		if len(page) == 0 && typ == store.Server {
+			return total, t.bury(ctx, p, newest, listed)
+		}
+		if len(page) == 0 {
+			return total, nil
 		}
 		rows := make([]store.Routing, len(page))
 		for i, s := range page {
 			rows[i] = s.routing(typ, p.Num)
+			listed[s.ID] = true
 		}
 		if err := t.Record(ctx, slices.DeleteFunc(rows, func(r store.Routing) bool { _, ok := ParseID(r.TopID); return !ok })...); err != nil {
 			return total, err
@@ -57,6 +69,37 @@ func (t *Table) rebuildType(ctx context.Context, p *pod.Pod, typ store.ResourceT
 		}
 		return total, fmt.Errorf("the list does not advance past %s", marker)
 	}
+}
+
+// bury marks the servers that a pod has not listed as deleted, of the rows up to newest: others may be of what was made since the list
+// was read. It is for servers only, since Cinder takes all_tenants from those who are no administrators without a word.
+func (t *Table) bury(ctx context.Context, p *pod.Pod, newest int64, listed map[string]bool) error {
+	f := store.RoutingFilter{Type: store.Server, PodNum: p.Num, Marker: newest + 1, Limit: 1000}
+	for {
+		rows, err := t.store.ListRoutings(ctx, f)
+		if err != nil {
+			return err
+		}
+		var gone []store.Routing
+		for _, r := range rows {
+			if f.Marker = r.ID; !listed[r.TopID] && r.DeletedAt.IsZero() {
+				r.DeletedAt = time.Now()
+				gone = append(gone, r)
+			}
+		}
+		if err := t.Record(ctx, gone...); err != nil || len(rows) < f.Limit {
+			return err
+		}
+	}
+}
+
+// newest returns the highest number of a pod's rows, 0 if it has none.
+func (t *Table) newest(ctx context.Context, p *pod.Pod) (int64, error) {
+	rows, err := t.store.ListRoutings(ctx, store.RoutingFilter{PodNum: p.Num, Limit: 1})
+	if err != nil || len(rows) == 0 {
+		return 0, err
+	}
+	return rows[0].ID, nil
 }
 
 func listPage(ctx context.Context, p *pod.Pod, pl place, token, marker string) ([]shown, error) {

@@ -67,6 +67,37 @@ func TestRebuild_ReadsEverythingOverPages(t *testing.T) {
 	}
 }
 
+func TestRebuild_WhatThePodHasNoMore_IsMarkedDeleted(t *testing.T) {
+	c := newCloud(t)
+	kept, lost := uuids(4), uuids(1200) // more than are looked at at once
+	p := c.Register(&podtest.Pod{Region: "east", Compute: pages("servers", kept), Volume: pages("volumes", nil)})
+	rows := []store.Routing{server(kept[0], p.Num), {Type: store.Volume, TopID: id, PodNum: p.Num}}
+	rows[0].DeletedAt = moment("2026-11-22T06:40:01Z") // by mistake
+	for _, id := range lost {
+		rows = append(rows, server(id, p.Num))
+	}
+	if err := c.Record(t.Context(), rows...); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Rebuild(t.Context(), p, admin); err != nil {
+		t.Fatal(err)
+	}
+	left, err := c.Left(t.Context(), store.Server, p, "", 2000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range left {
+		got = append(got, r.TopID)
+	}
+	if slices.Sort(got); !slices.Equal(got, slices.Sorted(slices.Values(kept))) {
+		t.Errorf("%d are left: %v, want %v", len(got), got, kept)
+	}
+	if r := c.stored(t, store.Volume, id); !r.DeletedAt.IsZero() {
+		t.Errorf("a volume is marked, though Cinder may have kept it from the list: %+v", r)
+	}
+}
+
 func TestRebuild_FailsHalfWay_KeepsWhatItRead(t *testing.T) {
 	ids := uuids(8)
 	calls := 0

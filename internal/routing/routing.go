@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/maypok86/otter/v2"
 	"golang.org/x/sync/singleflight"
 
+	"github.com/tricircle/tricircle/internal/identity"
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/store"
 )
@@ -55,7 +57,32 @@ type key struct {
 
 type entry struct {
 	podNum  int32
-	created bool // the row has the resource's creation time, so lists need not learn it again
+	created bool  // the row has the resource's creation time, so lists need not learn it again
+	deleted int64 // since when it is gone, in seconds since 1970; 0 when it is there
+}
+
+func entryOf(r store.Routing) entry {
+	e := entry{podNum: r.PodNum, created: !r.CreatedAt.IsZero()}
+	if !r.DeletedAt.IsZero() {
+		e.deleted = r.DeletedAt.Unix()
+	}
+	return e
+}
+
+// deletionTakes is how long after a deletion a pod may go on showing what it is about to delete.
+const deletionTakes = 5 * time.Minute
+
+// tells reports whether the entry says of the resource what r says. Of one that was deleted lately, being seen says nothing new.
+func (e entry) tells(r store.Routing) bool {
+	switch {
+	case e.podNum != r.PodNum:
+		return false
+	case !r.DeletedAt.IsZero():
+		return e.deleted != 0
+	case e.deleted != 0:
+		return time.Since(time.Unix(e.deleted, 0)) < deletionTakes
+	}
+	return e.created || r.CreatedAt.IsZero()
 }
 
 // learnBacklog bounds what waits to be written behind. More is dropped: it will be seen again.
@@ -97,7 +124,7 @@ func (t *Table) Known(ctx context.Context, typ store.ResourceType, id string) (*
 	}
 	for _, r := range rows {
 		if p := snapshot.ByNum(r.PodNum); p != nil {
-			t.cache.Set(key{typ, u}, entry{r.PodNum, !r.CreatedAt.IsZero()})
+			t.cache.Set(key{typ, u}, entryOf(r))
 			return p, nil
 		}
 	}
@@ -137,19 +164,48 @@ func (t *Table) Claim(ctx context.Context, r store.Routing) (bool, error) {
 	return ok, err
 }
 
-// Learn takes down what an answer of a pod has shown, some time soon. It never blocks.
+// Learn takes down what an answer of a pod has shown, some time soon: that a resource is there, or, with DeletedAt, that it is
+// gone. It never blocks.
 func (t *Table) Learn(r store.Routing) {
 	u, err := uuid.Parse(r.TopID)
 	if err != nil {
 		return
 	}
-	if e, ok := t.cache.GetIfPresent(key{r.Type, u}); ok && e.podNum == r.PodNum && (e.created || r.CreatedAt.IsZero()) {
+	if e, ok := t.cache.GetIfPresent(key{r.Type, u}); ok && e.tells(r) {
 		return
 	}
 	select {
 	case t.learned <- r:
+		if !r.DeletedAt.IsZero() { // at once, for the pod may show it for a while
+			t.cache.Set(key{r.Type, u}, entryOf(r))
+		}
 	default:
 	}
+}
+
+// Missed learns from a pod's "not found" that a resource is gone, if the caller would see it were it there: it is of the caller's
+// project, or the caller is an administrator.
+func (t *Table) Missed(ctx context.Context, c *identity.Caller, gone store.Routing) {
+	u, err := uuid.Parse(gone.TopID)
+	if err != nil {
+		return
+	}
+	if e, ok := t.cache.GetIfPresent(key{gone.Type, u}); ok && e.tells(gone) {
+		return
+	}
+	if !c.IsAdmin() {
+		rows, err := t.store.LookupRouting(ctx, gone.Type, gone.TopID)
+		visible := func(r store.Routing) bool { return r.PodNum == gone.PodNum && r.ProjectID == c.ProjectID }
+		if err != nil || !slices.ContainsFunc(rows, visible) {
+			return
+		}
+	}
+	t.Learn(gone)
+}
+
+// Left returns up to limit resources of a pod that are not known to be deleted, newest first; of all projects if projectID is "".
+func (t *Table) Left(ctx context.Context, typ store.ResourceType, p *pod.Pod, projectID string, limit int) ([]store.Routing, error) {
+	return t.store.LiveRoutings(ctx, typ, p.Num, projectID, limit)
 }
 
 // Before returns an id of the pod, of that type and project, that stands at or before a place in a list ordered by
@@ -161,7 +217,7 @@ func (t *Table) Before(ctx context.Context, p store.SeekPoint) (id string, ok bo
 func (t *Table) remember(rows []store.Routing) {
 	for _, r := range rows {
 		if u, err := uuid.Parse(r.TopID); err == nil {
-			t.cache.Set(key{r.Type, u}, entry{r.PodNum, !r.CreatedAt.IsZero()})
+			t.cache.Set(key{r.Type, u}, entryOf(r))
 		}
 	}
 }

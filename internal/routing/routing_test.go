@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/goleak"
 
+	"github.com/tricircle/tricircle/internal/identity"
 	"github.com/tricircle/tricircle/internal/pod/podtest"
 	"github.com/tricircle/tricircle/internal/routing"
 	"github.com/tricircle/tricircle/internal/store"
@@ -255,6 +256,67 @@ func TestLearn_WhatIsKnown_IsNotWrittenAgain(t *testing.T) {
 			t.Error("what was known in full was written again")
 		}
 	})
+}
+
+func TestLearn_SeenAfterItsDeletion_IsThereAgainAfterAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCloud(t)
+		east := c.Register(&podtest.Pod{Region: "east"})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() { _ = c.Table.Run(ctx) }()
+		seen, gone := server(id, east.Num), server(id, east.Num)
+		for _, step := range []struct {
+			what    string
+			after   time.Duration
+			row     store.Routing
+			deleted bool
+		}{
+			{"seen", time.Second, seen, false},
+			{"deleted", time.Second, gone, true},
+			{"seen while the pod deletes it", time.Second, seen, true},
+			{"seen though the pod has had its time", 10 * time.Minute, seen, false},
+		} {
+			<-time.After(step.after)
+			if gone.DeletedAt = time.Now(); step.what == "deleted" {
+				step.row = gone
+			}
+			c.Learn(step.row)
+			<-time.After(time.Second)
+			if got := c.stored(t, store.Server, id); got.DeletedAt.IsZero() == step.deleted {
+				t.Errorf("%s: stored %+v", step.what, got)
+			}
+		}
+	})
+}
+
+func TestMissed_OnlyByThoseWhoWouldSeeIt(t *testing.T) {
+	c := newCloud(t)
+	east := c.Register(&podtest.Pod{Region: "east"})
+	for _, test := range []struct {
+		name   string
+		caller identity.Caller
+		want   bool
+	}{
+		{"of its project", identity.Caller{ProjectID: "p1"}, true},
+		{"administrator", identity.Caller{ProjectID: "p2", Roles: []string{"admin"}}, true},
+		{"of another project", identity.Caller{ProjectID: "p2"}, false},
+	} {
+		r := server(uuid.NewString(), east.Num)
+		if err := c.Record(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		gone := store.Routing{Type: r.Type, TopID: r.TopID, PodNum: east.Num, DeletedAt: time.Now()}
+		c.Missed(t.Context(), &test.caller, gone)
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := c.Table.Run(ended); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.stored(t, store.Server, r.TopID); got.DeletedAt.IsZero() == test.want || got.ProjectID != "p1" {
+			t.Errorf("%s: stored %+v", test.name, got)
+		}
+	}
 }
 
 func TestLearn_BacklogFull_DoesNotBlock(t *testing.T) {
