@@ -166,6 +166,28 @@ func TestPodDown_OthersServe_AndItComesBack(t *testing.T) {
 	}
 }
 
+func TestPodDown_ServersOfIt_AreListedAsUnknown(t *testing.T) {
+	c := newCloud(t, 2)
+	one, two, gone := c.boot("one", "az1"), c.boot("two", "az2"), c.boot("gone", "az2")
+	c.call(compute, "DELETE", "/servers/"+gone, "").want(t, 204)
+	c.sim.Pod(1).Stop()
+	for _, path := range []string{"/servers", "/servers/detail"} {
+		eventually(t, "the deletion is known", func() bool {
+			list := c.call(compute, "GET", path, "", "OpenStack-API-Version", "compute 2.69").want(t, 200)
+			if got := list.Header.Get("X-Tricircle-Missing-Pods"); got != "pod2" {
+				t.Errorf("missing pods: %q", got)
+			}
+			rows := list.get(t, "servers").([]any)
+			first, last := rows[0].(map[string]any), rows[len(rows)-1].(map[string]any)
+			return len(rows) == 2 && first["id"] == two && first["status"] == "UNKNOWN" && last["id"] == one
+		})
+		older := c.call(compute, "GET", path, "", "OpenStack-API-Version", "compute 2.68").want(t, 200)
+		if names := c.names(older, "servers"); !slices.Equal(names, []string{"one"}) {
+			t.Errorf("at 2.68 %s has %v", path, names)
+		}
+	}
+}
+
 func TestPodHung_LongList_HasAllRowsOfTheOther(t *testing.T) {
 	c := newCloudOf(t, simcloud.Options{Pods: 2, Servers: 1500}, "pod.list_timeout=4s", "pod.timeout=8s")
 	c.sim.Pod(1).SetFault(simcloud.Fault{Hang: true})

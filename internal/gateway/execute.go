@@ -102,7 +102,12 @@ func (c *Call) byID() error {
 	if err != nil {
 		return err
 	}
-	return c.Forward(p, c.Body)
+	a, err := c.ask(p, c.Body)
+	if err != nil {
+		return err
+	}
+	c.learnFate(p, a)
+	return c.Reply(p, a)
 }
 
 // byRef sends a call to the pod of what its path and body refer to, which must agree, and records what is born there.

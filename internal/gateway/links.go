@@ -75,11 +75,27 @@ func topHostID(p *pod.Pod, id string) string {
 
 // Link is the address of the call at the top, with other parameters: what a link to the next page leads to.
 func (c *Call) Link(query url.Values) string {
-	path := c.Prefix
+	return c.Public(c.R) + c.Prefix + c.projectPath() + c.Path + "?" + query.Encode()
+}
+
+// projectPath is what stands between the version and the path, if the client or the service wants it.
+func (c *Call) projectPath() string {
 	if c.projectInPath || c.Service.ProjectInPath && c.Caller.ProjectID != "" {
-		path += "/" + c.Caller.ProjectID
+		return "/" + c.Caller.ProjectID
 	}
-	return c.Public(c.R) + path + c.Path + "?" + query.Encode()
+	return ""
+}
+
+// Link is a link of an answer, with the JSON that services give it.
+type Link struct {
+	Rel  string `json:"rel"`
+	Href string `json:"href"`
+}
+
+// Links lead to something at the top, by its path below version and project: "/servers/1234".
+func (c *Call) Links(path string) []Link {
+	path = c.projectPath() + path
+	return []Link{{"self", c.Public(c.R) + c.Prefix + path}, {"bookmark", c.Public(c.R) + path}}
 }
 
 // topLink turns a link of the pod's into the top's. The host is not looked at: a pod may call itself by names that are

@@ -43,6 +43,8 @@ type Collection struct {
 	Min microversion.Version
 	// Whole is the last microversion without pages, if between it and Min there are some that go by integers.
 	Whole microversion.Version
+	// Minimal is what the service shows of one in a pod that is down, to be encoded as JSON; nil where it shows nothing.
+	Minimal func(*Call, store.Routing) any
 	// UnknownMarker renders the service's refusal of a marker that nobody has.
 	UnknownMarker func(marker string) *fault.Error
 }
@@ -71,6 +73,11 @@ type ListQuery struct {
 	WithCount bool
 	// Whole: pods show all they have in one answer, and know no paging; Params goes to them as it is.
 	Whole bool
+	// Minimal: the client wants what Collection.Minimal says, of the client's own project or, if AllProjects and the client is an
+	// administrator, of all.
+	Minimal, AllProjects bool
+	// Gone reports whether a row is of what was deleted, in a list that may have such; nil in others.
+	Gone func(row []byte) bool
 	// Exists: clients may use the list to learn whether something exists, so a missing pod must not look like a no.
 	Exists bool
 }
@@ -243,6 +250,9 @@ func (m *merger) emit(s *stream) {
 	}
 	shown := store.Routing{Type: m.col.Type, TopID: s.head.id, BottomID: s.head.id, PodNum: s.pod.Num,
 		ProjectID: project, CreatedAt: s.head.created.Truncate(time.Second)}
+	if m.q.Gone != nil && m.q.Gone(s.head.raw) {
+		shown.DeletedAt = m.Now()
+	}
 	switch {
 	case m.col.Unshown:
 		m.shown = append(m.shown, shown)
@@ -283,7 +293,7 @@ func (m *merger) verdict() error {
 
 // reply renders the page as the service does.
 func (m *merger) reply() error {
-	out := append(m.page, ']')
+	out := append(m.withMinimal(), ']')
 	matching := m.rows
 	if count, ok := m.count(); ok {
 		out = fmt.Appendf(out, `, "count": %d`, count)

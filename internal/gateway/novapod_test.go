@@ -33,8 +33,12 @@ func (s server) createdAt() string {
 }
 
 func (s server) json(region string) string {
+	status := "ACTIVE"
+	if s.deleted {
+		status = "DELETED"
+	}
 	doc, err := json.Marshal(map[string]any{
-		"id": s.id, "name": s.name, "created": s.createdAt(), "tenant_id": project, "user_id": user,
+		"id": s.id, "status": status, "name": s.name, "created": s.createdAt(), "tenant_id": project, "user_id": user,
 		"OS-EXT-STS:task_state": s.task, "OS-EXT-STS:power_state": s.power,
 		"links": []map[string]string{{"rel": "self", "href": "http://" + region + ".compute/v2.1/servers/" + s.id}},
 	})
@@ -87,7 +91,11 @@ func (p *novaPod) handle(req *http.Request) (*http.Response, error) {
 	case one:
 		i := slices.IndexFunc(p.servers, func(s server) bool { return s.id == id && !s.deleted })
 		if i < 0 {
-			return podtest.Status(http.StatusNotFound)(req)
+			return podtest.JSON(http.StatusNotFound, `{"itemNotFound": {"code": 404, "message": "Instance `+id+` could not be found."}}`)(req)
+		}
+		if req.Method == http.MethodDelete {
+			p.servers[i].deleted = true
+			return podtest.Status(http.StatusNoContent)(req)
 		}
 		return podtest.JSON(http.StatusOK, `{"server": `+p.servers[i].json(p.Region)+`}`)(req)
 	}
@@ -109,7 +117,7 @@ func (p *novaPod) list(req *http.Request) (*http.Response, error) {
 			return podtest.JSON(http.StatusBadRequest, `{"badRequest": {"code": 400, "message": "marker [`+marker+`] not found"}}`)(req)
 		}
 	}
-	rows = slices.DeleteFunc(rows[from:], func(s server) bool { return s.deleted || !name.MatchString(s.name) })
+	rows = slices.DeleteFunc(rows[from:], func(s server) bool { return s.deleted && !q.Has("changes-since") || !name.MatchString(s.name) })
 	limit := cmp.Or(p.maxLimit, 1000)
 	if n, err := strconv.Atoi(q.Get("limit")); err == nil {
 		limit = min(limit, n)

@@ -78,6 +78,8 @@ type Route struct {
 	Note    string             // what has to be rewritten, or why it is special
 
 	IntegerID string // the parameter that may hold an integer id, which names the pod
+
+	itself bool // the path ends with IDParam: it is that of the resource, not of something that belongs to it
 	// HostMembers are members of the answer that hold names of hosts or clusters, besides those of the Service: "name" of clusters.
 	HostMembers []string
 }
@@ -234,6 +236,7 @@ func (t *Table) add(r *Route) error {
 	if err := r.check(names); err != nil {
 		return err
 	}
+	r.itself = strings.HasSuffix(r.Path, "/{"+r.IDParam+"}")
 	at := t.roots[r.Method]
 	if at == nil {
 		at = &node{}

@@ -43,6 +43,7 @@ func TestPod_ThatFails_HarmsNobodyElse(t *testing.T) {
 			t.Cleanup(mend)
 			testbed(t, append([]string{f.fail}, services...)...)
 			w.listsAreSaidToBePartial(t)
+			w.lostServersAreUnknown(t)
 			w.byIDIsUnavailable(t)
 			w.othersAreAsFastAsBefore(t, calm)
 			w.unknownNamesAreAnsweredAtOnce(t)
@@ -55,14 +56,20 @@ func TestPod_ThatFails_HarmsNobodyElse(t *testing.T) {
 // world is a server in each pod and a volume in the one that fails.
 type world struct {
 	healthy, lost server
+	deleted       server // of the pod that fails, before it did
 	lostVolume    volume
 }
 
 func makeWorld(t *testing.T) *world {
 	t.Helper()
+	deleted := demo.boot(t, regionOne, object{"availability_zone": "az2"})
+	if err := demo.delete(regionOne.compute + "/servers/" + deleted.ID); err != nil {
+		t.Fatal(err)
+	}
 	return &world{
 		healthy:    demo.boot(t, regionOne, object{"availability_zone": "az1"}),
 		lost:       demo.boot(t, regionOne, object{"availability_zone": "az2"}),
+		deleted:    deleted,
 		lostVolume: demo.create(t, regionOne, object{"availability_zone": "az2"}),
 	}
 }
@@ -99,6 +106,38 @@ func (w *world) listsAreSaidToBePartial(t *testing.T) {
 	}
 	// A list that tells whether something exists must not say no.
 	demo.nova(t, regionOne, "GET", "/servers?name="+w.lost.Name, nil).want(t, http.StatusServiceUnavailable)
+}
+
+// lostServersAreUnknown asks as of the microversion from which Nova lists what is in a cell that is down.
+func (w *world) lostServersAreUnknown(t *testing.T) {
+	t.Helper()
+	type record struct {
+		ID, Status, Created string
+		TenantID            string `json:"tenant_id"`
+		Links               []link
+	}
+	list := func(query string) []record {
+		a := demo.nova(t, regionOne, "GET", "/servers/detail"+query, nil, "OpenStack-API-Version", "compute 2.69").want(t, http.StatusOK)
+		if got := a.header.Get(missingPods); got != "site2" {
+			t.Errorf("%s: %q", missingPods, got)
+		}
+		return member[[]record](t, a, "servers")
+	}
+	whole := list("")
+	lost := slices.IndexFunc(whole, func(r record) bool { return r.ID == w.lost.ID })
+	healthy := slices.IndexFunc(whole, func(r record) bool { return r.ID == w.healthy.ID })
+	if lost < 0 || healthy < lost {
+		t.Fatalf("listed %+v; want %s before %s", whole, w.lost.ID, w.healthy.ID)
+	}
+	if r := whole[lost]; r.Status != "UNKNOWN" || r.TenantID != demo.projectID || r.Created == "" || len(r.Links) != 2 {
+		t.Errorf("listed %+v", r)
+	}
+	if slices.ContainsFunc(whole, func(r record) bool { return r.ID == w.deleted.ID }) {
+		t.Errorf("server %s is listed, though it was deleted", w.deleted.ID)
+	}
+	if slices.ContainsFunc(list("?limit=1000"), func(r record) bool { return r.Status == "UNKNOWN" }) {
+		t.Error("a page that was asked for has servers of the lost pod")
+	}
 }
 
 func (w *world) byIDIsUnavailable(t *testing.T) {

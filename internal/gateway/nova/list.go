@@ -5,9 +5,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tricircle/tricircle/internal/fault"
 	"github.com/tricircle/tricircle/internal/gateway"
+	"github.com/tricircle/tricircle/internal/jsonx"
 	"github.com/tricircle/tricircle/internal/microversion"
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/store"
@@ -23,7 +25,7 @@ func servers(members []string) *gateway.Collection {
 	return &gateway.Collection{
 		From: "/servers/detail", Member: "servers", Type: store.Server, Summary: members,
 		Project: []string{"tenant_id"}, Created: []string{"created"},
-		Parse: parseList, DeletedMarker: true,
+		Parse: parseList, DeletedMarker: true, Minimal: minimal(members == nil),
 		UnknownMarker: unknownMarker,
 	}
 }
@@ -85,6 +87,10 @@ func parseList(c *gateway.Call) (*gateway.ListQuery, error) {
 		}
 		q.Exists = q.Exists || slices.Contains(existenceFilters, k)
 	}
+	q.Minimal, q.AllProjects = wantsMinimal(c), allProjects(c.Query)
+	if slices.ContainsFunc(deletedFilters, c.Query.Has) {
+		q.Gone = isDeleted
+	}
 	if id := c.Query.Get("uuid"); id != "" && c.Caller.IsAdmin() && c.Version.Less(strictFrom) {
 		q.Beside = []gateway.Resource{{Type: store.Server, ID: id}}
 	}
@@ -94,6 +100,62 @@ func parseList(c *gateway.Call) (*gateway.ListQuery, error) {
 	}
 	q.Limit = min(limit, maxLimit)
 	return q, parseSort(c, q)
+}
+
+// minimalFrom is the microversion from which servers of a cell that is down are listed, with what is known of them.
+var minimalFrom = microversion.MustParse("2.69")
+
+// wantsMinimal reports whether Nova would list servers of a cell that is down: if nothing is asked for that is not known of them
+// (nova/api/openstack/compute/servers.py, _is_cell_down_supported).
+func wantsMinimal(c *gateway.Call) bool {
+	for name := range c.Query {
+		if name != "all_tenants" {
+			return false
+		}
+	}
+	return !c.Version.Less(minimalFrom)
+}
+
+// allProjects is nova/api/openstack/common.py, is_all_tenants. Pods refuse what is no boolean.
+func allProjects(query url.Values) bool {
+	values := query["all_tenants"]
+	if len(values) == 0 {
+		return false
+	}
+	trues := []string{"", "1", "t", "true", "on", "y", "yes"} // oslo_utils/strutils.py, TRUE_STRINGS
+	return slices.Contains(trues, strings.ToLower(strings.TrimSpace(values[len(values)-1])))
+}
+
+// minimal is what Nova lists of a server in a cell that is down (nova/api/openstack/compute/views/servers.py, basic and
+// _show_from_down_cell). By id Nova shows image, flavor, user and zone besides, which the routing table does not know and clients
+// such as Terraform would take for changed, so that stays 503.
+func minimal(detail bool) func(*gateway.Call, store.Routing) any {
+	type row struct {
+		ID       string         `json:"id"`
+		Status   string         `json:"status"`
+		TenantID string         `json:"tenant_id,omitempty"`
+		Created  string         `json:"created,omitempty"`
+		Links    []gateway.Link `json:"links"`
+	}
+	return func(c *gateway.Call, r store.Routing) any {
+		one := row{ID: r.TopID, Status: "UNKNOWN", Links: c.Links("/servers/" + r.TopID)}
+		if detail {
+			created := r.CreatedAt
+			if created.IsZero() { // nobody has listed it yet, so the row is about as old; Nova shows the age of its own row
+				created = r.UpdatedAt
+			}
+			one.TenantID, one.Created = r.ProjectID, created.UTC().Format(time.RFC3339)
+		}
+		return one
+	}
+}
+
+// deletedFilters are the parameters with which Nova may list servers that were deleted.
+var deletedFilters = []string{"changes-since", "changes-before", "deleted", "status", "vm_state"}
+
+func isDeleted(row []byte) bool {
+	status, _ := jsonx.String(row, "status")
+	return status == "DELETED"
 }
 
 // ignoredSortKeys are accepted below 2.75 and dropped with their direction; from then on they are 400 in the pod's words

@@ -67,9 +67,9 @@ var current = map[string]gateway.Route{
 	"GET    /servers":        {Class: merge, Hosts: places{inQuery("host"), inQuery("node")}, Note: "rows lack the sort key: pods are asked for the detail"},
 	"POST   /servers":        {Class: byAZ, Handler: "boot", Note: "volumes, ports, group, hints, zone and host name the pod, and must agree"},
 	"GET    /servers/detail": {Class: merge, Hosts: places{inQuery("host"), inQuery("node")}, Note: "created_at desc, uuid asc; from 2.69 a bare list has minimal rows of pods that are down"},
-	"GET    /servers/{id}":   {Class: byID, Type: server, Note: "links, zone, host names; from 2.69 a minimal record when the pod is down"},
+	"GET    /servers/{id}":   {Class: byID, Type: server, Note: "links, zone, host names; 503 while the pod is down, from 2.69 too"},
 	"PUT    /servers/{id}":   {Class: byID, Type: server, Note: "as GET"},
-	"DELETE /servers/{id}":   {Class: byID, Type: server, Note: "the routing stays, for changes-since and instance actions"},
+	"DELETE /servers/{id}":   {Class: byID, Type: server, Note: "the routing stays, marked, for changes-since and instance actions"},
 
 	// Server actions.
 	"POST   /servers/{id}/action confirmResize":       {Class: byID, Type: server},
