@@ -149,7 +149,7 @@ func TestCinderAdmin_WhatNamesAHost_IsDoneInItsPod(t *testing.T) {
 func TestCinderAdmin_NoPodsHost_IsRefused(t *testing.T) {
 	c := newCloud(t, 2)
 	for call, want := range map[string]int{
-		`PUT /os-services/freeze {"host": "pod2@file"}`:                                  404,
+		`PUT /os-services/freeze {"host": "pod2@file"}`:                                  400,
 		`PUT /os-services/freeze {"host": "nosuch.pod2@file"}`:                           400,
 		`PUT /os-services/freeze {}`:                                                     400,
 		`PUT /os-services/disable {"host": "pod2.pod1@file", "binary": "cinder-volume"}`: 404,
