@@ -91,7 +91,9 @@ func writeServed(t *testing.T, page *strings.Builder, title string, of describe)
 		t.Errorf("%s: %d calls are of a class without a meaning here", title, total)
 	}
 	slices.SortFunc(refused, func(a, b string) int { return strings.Compare(pathOf(a), pathOf(b)) })
-	fmt.Fprintf(page, "\nNot served (501):\n\n%s\n", strings.Join(refused, "\n"))
+	if len(refused) > 0 {
+		fmt.Fprintf(page, "\nNot served (501):\n\n%s\n", strings.Join(refused, "\n"))
+	}
 }
 
 func pathOf(call string) string { return strings.Join(strings.Fields(call)[1:], " ") + call }
