@@ -88,7 +88,7 @@ type Pod struct {
 	ListTimeout     time.Duration `cfg:"list_timeout" default:"40s" min:"1ms" help:"Deadline of a list over all pods. A pod that has not answered by then is missing in it."`
 	ConnectTimeout  time.Duration `cfg:"connect_timeout" default:"3s" min:"1ms" help:"Deadline of a connection, and again of TLS."`
 	MaxConcurrent   int           `cfg:"max_concurrent" default:"256" min:"1" help:"Calls to one service of a pod at a time. Further ones wait a while and are then answered 503."`
-	MaxFanOut       int           `cfg:"max_fan_out" default:"2048" min:"1" help:"Calls to pods at a time by requests that go to all pods, such as lists, all pods together. Further requests wait in order. With max_concurrent it bounds open files and memory."`
+	MaxFanOut       int           `cfg:"max_fan_out" default:"2048" min:"1" help:"Calls to pods at a time by requests that go to all pods, such as lists, all pods together. Further requests wait in order, 45 seconds at most. With max_concurrent it bounds open files and memory."`
 	BreakerFailures int           `cfg:"breaker_failures" default:"5" min:"1" help:"Failed calls in a row after which a pod is not called."`
 	BreakerDelay    time.Duration `cfg:"breaker_delay" default:"10s" min:"1ms" help:"How long it is not called, before one call tries again."`
 	ProbeInterval   time.Duration `cfg:"probe_interval" default:"10s" min:"1ms" help:"Time between two health probes of a pod."`
