@@ -93,14 +93,25 @@ func TestAdmin_Aggregate_LivesInThePodOfItsZone(t *testing.T) {
 	if got := hosts(topAdmin.show(t, "aggregate", "add", "host", id, "site2-c2.site2")); got != "[site2-c2.site2]" {
 		t.Errorf("with a host: %s", got)
 	}
-	topAdmin.refused(t, []string{"HTTP 404", "site1-c1.site1"}, "aggregate", "add", "host", id, "site1-c1.site1")
+	topAdmin.refused(t, []string{"404", "site1-c1.site1"}, "aggregate", "add", "host", id, "site1-c1.site1")
 	if got := hosts(topAdmin.show(t, "aggregate", "show", name)); got != "[site2-c2.site2]" {
 		t.Errorf("by name: %s", got)
 	}
 	if got := hosts(topAdmin.show(t, "aggregate", "remove", "host", id, "site2-c2.site2")); got != "[]" {
 		t.Errorf("without: %s", got)
 	}
-	admin.nova(t, regionOne, "POST", "/os-aggregates", object{"aggregate": object{"name": name + "-2"}}).want(t, http.StatusBadRequest)
+}
+
+func TestAdmin_AggregateWithoutZone_IsMadeInThePodOfTheProject(t *testing.T) {
+	made := admin.nova(t, regionOne, "POST", "/os-aggregates", object{"aggregate": object{"name": uniqueName()}}).want(t, http.StatusOK)
+	id := member[struct{ ID int64 }](t, made, "aggregate").ID
+	path := fmt.Sprint("/os-aggregates/", id)
+	if id>>32 == 0 {
+		t.Errorf("id %d does not name its pod", id)
+	}
+	admin.nova(t, regionOne, "GET", path, nil).want(t, http.StatusOK)
+	admin.nova(t, regionOne, "DELETE", path, nil).want(t, http.StatusOK)
+	admin.nova(t, regionOne, "GET", path, nil).want(t, http.StatusNotFound)
 }
 
 func TestAdmin_Server_IsShownOnItsQualifiedHostAndMovesToAnother(t *testing.T) {
