@@ -38,7 +38,7 @@ func benchmark(b *testing.B, pods int, method, path, body string, answer podtest
 		b.Fatal(err)
 	}
 	h := httpx.Chain(u.nova, httpx.ChainOptions{Role: "nova-gw", Style: fault.Nova, MaxBody: 1 << 20, Metrics: obs.NewMetrics(),
-		Logger: obs.NewLogger(io.Discard, slog.LevelInfo, obs.FormatJSON), NewID: obs.NewRequestID, Now: time.Now})
+		Logger: obs.NewLogger(obs.NewBatch(io.Discard), slog.LevelInfo, obs.FormatJSON), NewID: obs.NewRequestID, Now: time.Now})
 	header := http.Header{"X-Auth-Token": {"token"}, "Accept": {"application/json"}, "User-Agent": {"python-novaclient"},
 		"X-Openstack-Nova-Api-Version": {"2.90"}, "Openstack-Api-Version": {"compute 2.90"}, "Content-Type": {"application/json"}}
 	b.ReportAllocs()

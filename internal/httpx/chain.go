@@ -48,7 +48,7 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		global = ""
 	}
 	r = r.WithContext(obs.WithRequestID(r.Context(), id, global))
-	rec := &recorder{ResponseWriter: w, before: func(h http.Header) { c.setRequestID(h, id) }}
+	rec := &recorder{ResponseWriter: w, chain: c, id: id}
 	defer func() { c.observe(rec, r, c.Now().Sub(start)) }()
 	c.serve(rec, r)
 	if rec.status == 0 {
@@ -91,25 +91,17 @@ func (c *chain) setRequestID(h http.Header, id string) {
 }
 
 func (c *chain) observe(w *recorder, r *http.Request, took time.Duration) {
-	route := obs.Route(r.Context())
-	c.Metrics.ObserveHTTP(c.Role, route, r.Method, w.status, took)
-	c.Logger.LogAttrs(r.Context(), slog.LevelInfo, "request",
-		slog.String(obs.KeyRole, c.Role),
-		slog.String(obs.KeyRoute, route),
-		slog.String(obs.KeyMethod, r.Method),
-		slog.String(obs.KeyPath, redactPath(r.URL.Path)),
-		slog.String(obs.KeyQuery, redactQuery(r.URL.RawQuery)),
-		slog.Int(obs.KeyStatus, w.status),
-		slog.Int64(obs.KeyBytes, w.bytes),
-		slog.Float64(obs.KeyDuration, float64(took.Microseconds())/1000),
-		slog.String(obs.KeyRemote, r.RemoteAddr))
+	c.Metrics.ObserveHTTP(c.Role, obs.Route(r.Context()), r.Method, w.status, took)
+	obs.LogAccess(r.Context(), c.Logger, &obs.Access{Role: c.Role, Method: r.Method, Path: redactPath(r.URL.Path),
+		Query: redactQuery(r.URL.RawQuery), Remote: r.RemoteAddr, Status: w.status, Bytes: w.bytes, Took: took})
 }
 
 // recorder notes what is answered, and has the last word on the headers.
 type recorder struct {
 	http.ResponseWriter
-	before func(http.Header) // called once, just before the headers of the final answer leave
-	status int               // 0 until then
+	chain  *chain
+	id     string // ours of the request
+	status int    // of the final answer; 0 before its headers leave
 	bytes  int64
 }
 
@@ -117,7 +109,7 @@ func (w *recorder) WriteHeader(status int) {
 	// Other answers below 200 only announce the final one.
 	if w.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		w.status = status
-		w.before(w.Header())
+		w.chain.setRequestID(w.Header(), w.id)
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

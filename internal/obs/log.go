@@ -23,9 +23,9 @@ func NewLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	batch, _ := w.(*Batch)
 	if format == FormatText || format == FormatAuto && isTerminal(w) {
-		return slog.New(contextHandler{slog.NewTextHandler(w, options), batch})
+		return slog.New(contextHandler{slog.NewTextHandler(w, options), batch, false})
 	}
-	return slog.New(contextHandler{slog.NewJSONHandler(w, options), batch})
+	return slog.New(contextHandler{slog.NewJSONHandler(w, options), batch, true})
 }
 
 func isTerminal(w io.Writer) bool {
@@ -45,6 +45,7 @@ func isTerminal(w io.Writer) bool {
 type contextHandler struct {
 	slog.Handler
 	batch *Batch // that it writes to, or nil
+	json  bool   // lines are JSON, without attributes of the logger's own
 }
 
 func (h contextHandler) Handle(ctx context.Context, r slog.Record) error {
@@ -57,9 +58,9 @@ func (h contextHandler) Handle(ctx context.Context, r slog.Record) error {
 }
 
 func (h contextHandler) WithAttrs(as []slog.Attr) slog.Handler {
-	return contextHandler{h.Handler.WithAttrs(as), h.batch}
+	return contextHandler{h.Handler.WithAttrs(as), h.batch, false}
 }
 
 func (h contextHandler) WithGroup(name string) slog.Handler {
-	return contextHandler{h.Handler.WithGroup(name), h.batch}
+	return contextHandler{h.Handler.WithGroup(name), h.batch, false}
 }

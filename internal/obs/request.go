@@ -3,7 +3,6 @@ package obs
 import (
 	"context"
 	"log/slog"
-	"regexp"
 	"sync"
 
 	"github.com/google/uuid"
@@ -16,8 +15,8 @@ const HeaderRequestID = "X-Openstack-Request-Id"
 // severalPods is the pod of a request that went to more than one.
 const severalPods = "several"
 
-// idFormat is ID_FORMAT of oslo_middleware/request_id.py (as of Zed).
-var idFormat = regexp.MustCompile(`^req-[a-f0-9]{8}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{4}-[a-f0-9]{12}$`)
+// idForm is ID_FORMAT of oslo_middleware/request_id.py (as of Zed), with x for a lower-case hexadecimal digit.
+const idForm = "req-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
 
 type contextKey int
 
@@ -39,7 +38,18 @@ type record struct {
 func NewRequestID() string { return "req-" + uuid.NewString() }
 
 // ValidRequestID tells whether id has the form that services accept as a global request id; they ignore others.
-func ValidRequestID(id string) bool { return idFormat.MatchString(id) }
+func ValidRequestID(id string) bool {
+	if len(id) != len(idForm) {
+		return false
+	}
+	for i := range len(id) {
+		c, isDigit := id[i], '0' <= id[i] && id[i] <= '9' || 'a' <= id[i] && id[i] <= 'f'
+		if idForm[i] == 'x' && !isDigit || idForm[i] != 'x' && idForm[i] != c {
+			return false
+		}
+	}
+	return true
+}
 
 // WithRequestID begins a request (or a job): local is our id of it, global the one that the client sent, or "".
 func WithRequestID(ctx context.Context, local, global string) context.Context {
@@ -98,7 +108,11 @@ func recordOf(ctx context.Context) *record {
 	return &record{}
 }
 
-func addAttrs(ctx context.Context, to *slog.Record) {
+// field is something that the context tells of a request.
+type field struct{ key, value string }
+
+// fields are what lines say besides their own attributes; what is not known is "".
+func fields(ctx context.Context) [5]field {
 	r := recordOf(ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -106,14 +120,15 @@ func addAttrs(ctx context.Context, to *slog.Record) {
 	if !ok {
 		pod = r.onPod
 	}
+	return [...]field{{KeyRequestID, r.local}, {KeyGlobalRequestID, r.global}, {KeyProjectID, r.project}, {KeyUserID, r.user}, {KeyPod, pod}}
+}
+
+func addAttrs(ctx context.Context, to *slog.Record) {
 	var room [5]slog.Attr
 	as := room[:0]
-	for _, a := range [...]slog.Attr{
-		slog.String(KeyRequestID, r.local), slog.String(KeyGlobalRequestID, r.global),
-		slog.String(KeyProjectID, r.project), slog.String(KeyUserID, r.user), slog.String(KeyPod, pod),
-	} {
-		if a.Value.String() != "" {
-			as = append(as, a)
+	for _, f := range fields(ctx) {
+		if f.value != "" {
+			as = append(as, slog.String(f.key, f.value))
 		}
 	}
 	to.AddAttrs(as...)
