@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,18 +24,22 @@ import (
 const maxAnswer = 16 << 20
 
 // notForwarded are headers of one hop, or that each side makes for itself (RFC 9110 section 7.6.1), and those by which net/http
-// would take any request for one that may be sent twice.
-var notForwarded = []string{
-	"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer",
+// would take any request for one that may be sent twice. These and the next are spelled as net/http does.
+var notForwarded = set("Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer",
 	"Transfer-Encoding", "Upgrade", "Content-Length", "Host", "Accept-Encoding", "Expect", "Cookie",
 	"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix", "X-Real-Ip",
-	"Idempotency-Key", "X-Idempotency-Key",
-}
+	"Idempotency-Key", "X-Idempotency-Key")
 
-// notReturned are headers of a pod's answer that the top answers for itself, spelled as net/http does.
-var notReturned = []string{
-	"Connection", "Keep-Alive", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "Date", "Server", "Set-Cookie",
-	"Vary", "Openstack-Api-Version", "X-Openstack-Nova-Api-Version",
+// notReturned are headers of a pod's answer that the top answers for itself.
+var notReturned = set("Connection", "Keep-Alive", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "Date", "Server",
+	"Set-Cookie", "Vary", "Openstack-Api-Version", "X-Openstack-Nova-Api-Version")
+
+func set(names ...string) map[string]bool {
+	s := make(map[string]bool, len(names))
+	for _, name := range names {
+		s[name] = true
+	}
+	return s
 }
 
 // Request is one call to a pod, made for a client.
@@ -83,32 +88,38 @@ func (c *Call) build(ctx context.Context, p *pod.Pod, r Request) (*http.Request,
 	if !ok {
 		return nil, &pod.UnavailableError{Pod: p.Name(), Service: c.Service.Pod, Reason: "the Keystone catalog has no endpoint of it"}
 	}
-	u := strings.TrimSuffix(base.String(), c.Service.Prefix) + c.Prefix
-	if c.projectInPath || c.Service.ProjectInPath && c.Caller.ProjectID != "" {
-		u += "/" + c.Caller.ProjectID
-	}
-	u += r.Path
-	if r.Query != "" {
-		u += "?" + r.Query
-	}
-	req, err := http.NewRequestWithContext(ctx, r.Method, u, bytes.NewReader(r.Body))
+	u, err := address(base, c.Service.Prefix, c.Prefix+c.projectPath()+r.Path, r.Query)
 	if err != nil {
 		return nil, fault.BadRequest("Malformed request URL")
 	}
-	req.Header = forwarded(c.R.Header)
-	c.Service.Versions.impose(req.Header, r.Version)
-	req.Header.Set("X-Openstack-Request-Id", obs.RequestID(ctx)) // the pod's logs name it as the global request id
-	if len(r.Body) == 0 {
-		req.Body, req.ContentLength, req.GetBody = http.NoBody, 0, nil
+	req := (&http.Request{Method: r.Method, URL: u, Host: u.Host, Header: forwarded(c.R.Header), Body: http.NoBody,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(ctx)
+	if len(r.Body) > 0 {
+		req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(r.Body)), nil }
+		req.Body, _ = req.GetBody()
+		req.ContentLength = int64(len(r.Body))
 	}
+	c.Service.Versions.impose(req.Header, r.Version)
+	req.Header.Set(obs.HeaderRequestID, obs.RequestID(ctx)) // the pod's logs name it as the global request id
 	return req, nil
+}
+
+// address returns the URL of something in a service of a pod, by its escaped path from the version on. The base is not parsed
+// anew, as every call needs one.
+func address(base *url.URL, version, path, query string) (*url.URL, error) {
+	u := *base
+	u.RawPath = strings.TrimSuffix(base.EscapedPath(), version) + path
+	u.RawQuery, _, _ = strings.Cut(query, "#") // what is behind that is for clients
+	var err error
+	u.Path, err = url.PathUnescape(u.RawPath)
+	return &u, err
 }
 
 // forwarded returns the headers of a request that go on to a pod.
 func forwarded(from http.Header) http.Header {
 	to := make(http.Header, len(from)+4)
 	for name, values := range from {
-		if !slices.Contains(notForwarded, name) {
+		if !notForwarded[name] {
 			to[name] = slices.Clip(values)
 		}
 	}
@@ -251,7 +262,7 @@ func (c *Call) Reply(p *pod.Pod, a *Answer) error {
 	}
 	h := c.W.Header()
 	for name, values := range a.Header {
-		if !slices.Contains(notReturned, name) {
+		if !notReturned[name] {
 			h[name] = values
 		}
 	}
@@ -276,6 +287,10 @@ func (c *Call) ReplyJSON(doc []byte) {
 }
 
 func isJSON(h http.Header) bool {
-	t, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
+	text := h.Get("Content-Type")
+	if text == "application/json" {
+		return true // as nearly always
+	}
+	t, _, _ := mime.ParseMediaType(text)
 	return t == "application/json" || strings.HasSuffix(t, "+json")
 }

@@ -148,8 +148,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serveAPI serves an authenticated call: match, look into it, execute its row of the table, and render what went wrong.
 func (g *Gateway) serveAPI(w http.ResponseWriter, r *http.Request) {
 	c := &Call{Gateway: g, W: w, R: r, Pods: g.Pods.Snapshot(), Caller: identity.FromContext(r.Context())}
-	c.Prefix = g.Service.prefixOf(r.URL.EscapedPath())
-	c.Path = strings.TrimPrefix(r.URL.EscapedPath(), c.Prefix)
+	path := r.URL.EscapedPath()
+	c.Prefix = g.Service.prefixOf(path)
+	c.Path = strings.TrimPrefix(path, c.Prefix)
 	err := g.serve(c)
 	if r, ok := errors.AsType[*Refusal](err); ok {
 		err = c.Reply(r.Pod, r.Answer)
@@ -162,9 +163,12 @@ func (g *Gateway) serveAPI(w http.ResponseWriter, r *http.Request) {
 // prefixOf returns the prefix that a path begins with; "" if it is for Roots: outside the API, or, if that needs no token, the
 // version document.
 func (s *Service) prefixOf(path string) string {
-	for _, prefix := range []string{s.Prefix, s.Legacy} {
-		below, ok := strings.CutPrefix(path+"/", prefix+"/")
-		if ok && prefix != "" && (s.TokenForRoot || strings.Trim(below, "/") != "") {
+	for _, prefix := range [...]string{s.Prefix, s.Legacy} {
+		below, ok := strings.CutPrefix(path, prefix)
+		if !ok || prefix == "" || below != "" && below[0] != '/' {
+			continue
+		}
+		if s.TokenForRoot || strings.Trim(below, "/") != "" {
 			return prefix
 		}
 	}

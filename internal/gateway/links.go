@@ -130,9 +130,12 @@ func (c *Call) topLink(p *pod.Pod, public, href string) (string, bool) {
 // made of a server, is left alone.
 func (c *Call) location(p *pod.Pod, h http.Header) {
 	href := h.Get("Location")
+	if href == "" {
+		return
+	}
 	u, err := url.Parse(href)
 	base, ok := p.Endpoint(c.Service.Pod)
-	if href == "" || err != nil || !ok {
+	if err != nil || !ok {
 		return
 	}
 	if u.Host == base.Host || strings.Contains(u.Path, c.Service.Prefix+"/") {

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/tricircle/tricircle/internal/fault"
 	"github.com/tricircle/tricircle/internal/microversion"
@@ -24,7 +25,11 @@ type Negotiation struct {
 	Unannounced []microversion.Version
 }
 
-const versionHeader = "OpenStack-API-Version"
+// versionHeader is spelled for people, versionKey as net/http does.
+const (
+	versionHeader = "OpenStack-API-Version"
+	versionKey    = "Openstack-Api-Version"
+)
 
 // Advertised returns the range that clients are told, given the operator's ceiling.
 func (n *Negotiation) Advertised(ceiling microversion.Version) microversion.Range {
@@ -62,19 +67,19 @@ func (n *Negotiation) negotiate(h http.Header, ceiling microversion.Version) (mi
 
 // requested returns what the headers say about the service's version, if they do.
 func (n *Negotiation) requested(h http.Header) (text string, asked bool, err error) {
-	header := strings.Join(h.Values(versionHeader), ",")
+	header := strings.Join(h[versionKey], ",")
 	switch {
-	case n.Loose && len(h.Values(versionHeader)) > 0:
+	case n.Loose && len(h[versionKey]) > 0:
 		text, err = n.firstEntry(header)
 		return text, true, err
 	case n.Loose:
 		return "", false, nil
 	}
-	entries := strings.Split(header, ",")
-	for _, e := range slices.Backward(entries) {
-		words := strings.Fields(e)
-		if len(words) > 1 && strings.EqualFold(words[0], n.Name) {
-			return strings.TrimSpace(strings.TrimSpace(e)[len(words[0]):]), true, nil
+	for more := true; more; {
+		var entry string
+		header, entry, more = cutLast(header, ',')
+		if text, asked = n.read(entry); asked {
+			return text, true, nil
 		}
 	}
 	if older := h.Values(n.Legacy); len(older) > 0 {
@@ -82,6 +87,22 @@ func (n *Negotiation) requested(h http.Header) (text string, asked bool, err err
 		return strings.TrimSpace(entries[len(entries)-1]), true, nil
 	}
 	return "", false, nil
+}
+
+// cutLast returns what is before and behind the last separator; false if there is none, and all of s is behind it.
+func cutLast(s string, separator byte) (before, behind string, ok bool) {
+	i := strings.LastIndexByte(s, separator)
+	return s[:max(i, 0)], s[i+1:], i >= 0
+}
+
+// read returns what an entry says behind the name of the service; false if it is for another one.
+func (n *Negotiation) read(entry string) (text string, ok bool) {
+	entry = strings.TrimSpace(entry)
+	end := strings.IndexFunc(entry, unicode.IsSpace)
+	if end < 0 || !strings.EqualFold(entry[:end], n.Name) {
+		return "", false
+	}
+	return strings.TrimSpace(entry[end:]), true
 }
 
 // firstEntry reads the header as Cinder does. An entry that is not two words is a 500 there, and 400 here.
@@ -101,18 +122,18 @@ func (n *Negotiation) announce(h http.Header, v microversion.Version) {
 	if slices.Contains(n.Unannounced, v) {
 		return
 	}
-	h.Set(versionHeader, n.Name+" "+v.String())
+	n.impose(h, v)
 	h["Vary"] = []string{versionHeader}
 	if n.Legacy != "" {
-		h.Set(n.Legacy, v.String())
 		h["Vary"] = append(h["Vary"], n.Legacy)
 	}
 }
 
 // impose asks a pod for exactly that version, in place of whatever the client sent.
 func (n *Negotiation) impose(h http.Header, v microversion.Version) {
-	h.Set(versionHeader, n.Name+" "+v.String())
+	text := v.String()
+	h.Set(versionKey, n.Name+" "+text)
 	if n.Legacy != "" {
-		h.Set(n.Legacy, v.String())
+		h.Set(n.Legacy, text)
 	}
 }

@@ -51,41 +51,47 @@ type guard struct {
 
 // do runs one call. The slot is held until the body of the answer is closed, so that slow readers count too.
 func (g *guard) do(p *Pod, req *http.Request) (*http.Response, error) {
-	unavailable := func(reason string, sent bool, err error) error {
-		return &UnavailableError{Pod: p.Name(), Service: g.service, Reason: reason, Sent: sent, Err: err}
-	}
 	if !g.breaker.TryAcquirePermit() {
-		return nil, unavailable("circuit open after repeated failures", false, nil)
+		return nil, g.unavailable(p, "circuit open after repeated failures", false, nil)
 	}
 	if err := g.enter(req.Context()); err != nil {
 		g.inconclusive()
-		return nil, unavailable(err.Error(), false, err)
+		return nil, g.unavailable(p, err.Error(), false, err)
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), g.timeout)
-	leave := func() { cancel(); <-g.slots } // once
 	start := g.now()
 	res, err := g.transport.RoundTrip(req.WithContext(ctx))
 	if err != nil {
-		leave()
+		g.leave(cancel)
 		g.observe(p.Name(), g.service, "error", g.now().Sub(start))
 		if gaveUp(req.Context()) {
 			g.inconclusive()
-			return nil, unavailable("the client gave up", true, err)
+			return nil, g.unavailable(p, "the client gave up", true, err)
 		}
 		g.failed()
-		return nil, unavailable(reason(err), mayHaveArrived(err), err)
+		return nil, g.unavailable(p, reason(err), mayHaveArrived(err), err)
 	}
 	g.observe(p.Name(), g.service, obs.StatusClass(res.StatusCode), g.now().Sub(start))
 	if why := unfit(res); why != "" {
-		defer leave()
+		defer g.leave(cancel)
 		g.failed()
 		_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10))
 		_ = res.Body.Close()
 		retry, _ := strconv.Atoi(res.Header.Get("Retry-After"))
 		return nil, &UnavailableError{Pod: p.Name(), Service: g.service, Sent: true, RetryAfter: retry, Reason: why}
 	}
-	res.Body = &guardedBody{ReadCloser: res.Body, guard: g, pod: p.Name(), ctx: req.Context(), leave: leave}
+	res.Body = &guardedBody{ReadCloser: res.Body, guard: g, pod: p, ctx: req.Context(), cancel: cancel}
 	return res, nil
+}
+
+// leave ends a call that has entered, once.
+func (g *guard) leave(cancel context.CancelFunc) {
+	cancel()
+	<-g.slots
+}
+
+func (g *guard) unavailable(p *Pod, reason string, sent bool, err error) error {
+	return &UnavailableError{Pod: p.Name(), Service: g.service, Reason: reason, Sent: sent, Err: err}
 }
 
 // unfit says why an answer is none of the service's, "" if it is. What stands before a service, such as a load balancer, answers
@@ -161,9 +167,9 @@ func mayHaveArrived(err error) bool {
 type guardedBody struct {
 	io.ReadCloser
 	guard  *guard
-	pod    string
+	pod    *Pod
 	ctx    context.Context // the caller's: that it gave up is not the pod's fault
-	leave  func()
+	cancel context.CancelFunc
 	broken bool
 	closed bool
 }
@@ -172,7 +178,7 @@ func (b *guardedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if err != nil && err != io.EOF && !gaveUp(b.ctx) {
 		b.broken = true
-		err = &UnavailableError{Pod: b.pod, Service: b.guard.service, Sent: true, Reason: reason(err), Err: err}
+		err = b.guard.unavailable(b.pod, reason(err), true, err)
 	}
 	return n, err
 }
@@ -182,7 +188,7 @@ func (b *guardedBody) Close() error {
 		return nil
 	}
 	b.closed = true
-	defer b.leave()
+	defer b.guard.leave(b.cancel)
 	if b.broken {
 		b.guard.failed()
 	} else {
