@@ -122,7 +122,7 @@ func because(ctx context.Context, err error) error {
 
 // exchange sends req and reads the header of its answer, also if the far end did not want to read all of the request.
 func (c *leanConn) exchange(req *http.Request) (*http.Response, error) {
-	err := req.Write(c.w)
+	err := writeRequest(c.w, req)
 	if err == nil {
 		err = c.w.Flush()
 	}
