@@ -172,6 +172,7 @@ type Store interface {
 	Routings
 	Bindings
 	Settings
+	Jobs
 	// Ping reports whether the database answers.
 	Ping(ctx context.Context) error
 	Close() error

@@ -26,8 +26,8 @@ type dialect struct {
 	isolation sql.IsolationLevel // of write transactions: reads see one snapshot, and lost updates are errors
 	numbered  bool               // placeholders are $1, $2, ... rather than ?
 	// routingRows and textRows are SELECTs that turn one argument, a JSON array, into rows. So a statement over any
-	// number of rows has a constant text and few arguments. Their columns: those of routingRow; "value".
-	routingRows, textRows string
+	// number of rows has a constant text and few arguments. Their columns: those of routingRow; "value"; those of newJobRow.
+	routingRows, textRows, jobRows string
 	// uuid makes an argument of an id.
 	uuid func(uuid.UUID) any
 	// retryable says of an error of a transaction that running it once more may well succeed.
@@ -45,7 +45,11 @@ var sqliteDialect = dialect{
 		       value ->> 'deleted_at' AS deleted_at
 		FROM json_each(?)`,
 	textRows: `SELECT value FROM json_each(?)`,
-	uuid:     func(id uuid.UUID) any { return id[:] },
+	jobRows: `
+		SELECT value ->> 'kind' AS kind, value ->> 'resource' AS resource, value ->> 'project_id' AS project_id,
+		       value ->> 'pod_num' AS pod_num
+		FROM json_each(?)`,
+	uuid: func(id uuid.UUID) any { return id[:] },
 	retryable: func(err error) bool {
 		// The low byte of an extended result code is the primary one: https://www.sqlite.org/rescode.html
 		const busy, locked = 5, 6
@@ -64,7 +68,10 @@ var postgresDialect = dialect{
 		FROM json_to_recordset(CAST(? AS json)) AS batch(
 			type smallint, top_id uuid, bottom_id uuid, pod_num smallint, project text, created_at bigint, deleted_at bigint)`,
 	textRows: `SELECT value FROM json_array_elements_text(CAST(? AS json))`,
-	uuid:     func(id uuid.UUID) any { return id.String() },
+	jobRows: `
+		SELECT kind, resource, project_id, pod_num
+		FROM json_to_recordset(CAST(? AS json)) AS batch(kind text, resource text, project_id text, pod_num integer)`,
+	uuid: func(id uuid.UUID) any { return id.String() },
 	retryable: func(err error) bool {
 		// A unique violation too: what clashed was committed after our snapshot, so the next run sees it and says
 		// properly what is wrong.

@@ -28,6 +28,7 @@ type Store struct {
 	routings routingStatements
 	bindings bindingStatements
 	settings settingStatements
+	jobs     jobStatements
 }
 
 var _ store.Store = (*Store)(nil)
@@ -53,6 +54,7 @@ func Open(ctx context.Context, url string, now func() time.Time) (*Store, error)
 		routings: newRoutingStatements(d),
 		bindings: newBindingStatements(d),
 		settings: newSettingStatements(d),
+		jobs:     newJobStatements(d),
 	}
 	// The writer first: it is the one that may create an SQLite file and turn on its write-ahead log.
 	for _, db := range []*sql.DB{write, read} {
