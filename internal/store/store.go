@@ -1,5 +1,6 @@
-// Package store says what Tricircle remembers: pods, their availability zones, routings, bindings of projects, settings, and
-// the objects of the networking API that the top owns. It holds row types and the narrow interfaces that the rest of the program is written against.
+// Package store says what Tricircle remembers: pods, their availability zones, routings, bindings of projects, settings, jobs, and
+// the objects of the networking API that the top owns. It holds row types and the narrow interfaces that the rest of the program
+// is written against.
 //
 // It imports nothing of ours, and no database: the SQL lives in store/sqlstore, and the conformance suite that every
 // implementation must pass in store/storetest.
@@ -173,6 +174,7 @@ type Store interface {
 	Bindings
 	Settings
 	Jobs
+	Objects
 	// Ping reports whether the database answers.
 	Ping(ctx context.Context) error
 	Close() error

@@ -1,12 +1,14 @@
 package sqlstore
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,13 +27,32 @@ type dialect struct {
 	goose     goose.Dialect
 	isolation sql.IsolationLevel // of write transactions: reads see one snapshot, and lost updates are errors
 	numbered  bool               // placeholders are $1, $2, ... rather than ?
-	// routingRows and textRows are SELECTs that turn one argument, a JSON array, into rows. So a statement over any
-	// number of rows has a constant text and few arguments. Their columns: those of routingRow; "value"; those of newJobRow.
-	routingRows, textRows, jobRows string
+	// routingRows, textRows, uuidRows and jobRows are SELECTs that turn one argument, a JSON array, into rows. So a statement
+	// over any number of rows has a constant text and few arguments. Their columns: those of routingRow; "value"; "value"; those of
+	// newJobRow.
+	routingRows, textRows, uuidRows, jobRows string
+
+	uuidType string // of a column of ids
+	// oneOf begins a comparison with the ids of a SELECT, which follows, and then oneOfEnd. PostgreSQL uses indices for such a
+	// condition within an OR only if it looks like an array.
+	oneOf, oneOfEnd string
+	position        string // the function that finds a text in another: 0 if it is not there
+	json            jsonTexts
 	// uuid makes an argument of an id.
 	uuid func(uuid.UUID) any
+	// abandon ends a transaction whose commit has failed.
+	abandon func(*sql.Conn)
 	// retryable says of an error of a transaction that running it once more may well succeed.
 	retryable func(error) bool
+}
+
+// jsonTexts are expressions about an attribute in the column doc of a table o. Each ? is what member makes of its name.
+type jsonTexts struct {
+	value     string // JSON text; 'null' if it is not there
+	text      string // a string as it is, anything else as JSON; NULL for null
+	number    string // NULL if it is none
+	addresses string // rows f with a column value: the elements of "fixed_ips"
+	member    func(attr string) string
 }
 
 var sqliteDialect = dialect{
@@ -49,7 +70,22 @@ var sqliteDialect = dialect{
 		SELECT value ->> 'kind' AS kind, value ->> 'resource' AS resource, value ->> 'project_id' AS project_id,
 		       value ->> 'pod_num' AS pod_num
 		FROM json_each(?)`,
+	uuidRows: `SELECT unhex(value, '-') AS value FROM json_each(?)`,
+	uuidType: `blob`,
+	oneOf:    ` IN (`,
+	oneOfEnd: `)`,
+	position: `instr`,
+	json: jsonTexts{
+		value:     `COALESCE(o.doc -> ?, 'null')`,
+		text:      `CAST(o.doc ->> ? AS text)`,
+		number:    `CASE WHEN json_type(o.doc, ?) IN ('integer', 'real') THEN o.doc ->> ? END`,
+		addresses: `json_each(o.doc, '$.fixed_ips') f`,
+		member:    func(attr string) string { return `$."` + attr + `"` },
+	},
 	uuid: func(id uuid.UUID) any { return id[:] },
+	// A transaction with a broken reference stays open: https://www.sqlite.org/foreignkeys.html#fk_deferred. If it is closed
+	// already, that is what the error says.
+	abandon: func(c *sql.Conn) { _, _ = c.ExecContext(context.Background(), "ROLLBACK") },
 	retryable: func(err error) bool {
 		// The low byte of an extended result code is the primary one: https://www.sqlite.org/rescode.html
 		const busy, locked = 5, 6
@@ -71,14 +107,31 @@ var postgresDialect = dialect{
 	jobRows: `
 		SELECT kind, resource, project_id, pod_num
 		FROM json_to_recordset(CAST(? AS json)) AS batch(kind text, resource text, project_id text, pod_num integer)`,
-	uuid: func(id uuid.UUID) any { return id.String() },
+	uuidRows: `SELECT CAST(value AS uuid) AS value FROM json_array_elements_text(CAST(? AS json))`,
+	uuidType: `uuid`,
+	oneOf:    ` = ANY (ARRAY(`,
+	oneOfEnd: `))`,
+	position: `strpos`,
+	json: jsonTexts{
+		value: `COALESCE(CAST(o.doc -> CAST(? AS text) AS text), 'null')`,
+		text:  `(o.doc ->> CAST(? AS text)) COLLATE "C"`,
+		number: `CASE WHEN json_typeof(o.doc -> CAST(? AS text)) = 'number'
+			THEN CAST(o.doc ->> CAST(? AS text) AS numeric) END`,
+		addresses: `json_array_elements(o.doc -> 'fixed_ips') f(value)`,
+		member:    func(attr string) string { return attr },
+	},
+	uuid:    func(id uuid.UUID) any { return id.String() },
+	abandon: func(*sql.Conn) {}, // the server has done so
 	retryable: func(err error) bool {
-		// A unique violation too: what clashed was committed after our snapshot, so the next run sees it and says
-		// properly what is wrong.
-		const serializationFailure, deadlockDetected, uniqueViolation = "40001", "40P01", "23505"
+		// What violates a constraint too: what it clashes with, or lacks, was committed after our snapshot, so the next run
+		// sees it and says properly what is wrong.
+		const (
+			serializationFailure, deadlockDetected = "40001", "40P01"
+			uniqueViolation, foreignKeyViolation   = "23505", "23503"
+		)
 		var e *pgconn.PgError
 		return errors.As(err, &e) &&
-			(e.Code == serializationFailure || e.Code == deadlockDetected || e.Code == uniqueViolation)
+			slices.Contains([]string{serializationFailure, deadlockDetected, uniqueViolation, foreignKeyViolation}, e.Code)
 	},
 }
 

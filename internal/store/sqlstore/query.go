@@ -71,19 +71,30 @@ func (w *where) String() string {
 
 // inTx runs f in a write transaction, and once more when it collided with another: f must have no effect elsewhere.
 func (s *Store) inTx(ctx context.Context, f func(tx *sql.Tx) error) error {
-	return retry(ctx, s.dialect.retryable, func() error {
-		tx, err := s.write.BeginTx(ctx, &sql.TxOptions{Isolation: s.dialect.isolation})
-		if err != nil {
-			return err
+	return retry(ctx, s.dialect.retryable, func() error { return s.tryTx(ctx, f) })
+}
+
+func (s *Store) tryTx(ctx context.Context, f func(tx *sql.Tx) error) (err error) {
+	conn, err := s.write.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: s.dialect.isolation})
+	if err != nil {
+		return err
+	}
+	if err := f(tx); err != nil {
+		if undo := tx.Rollback(); undo != nil && !errors.Is(undo, sql.ErrTxDone) {
+			return errors.Join(err, undo)
 		}
-		if err := f(tx); err != nil {
-			if undo := tx.Rollback(); undo != nil && !errors.Is(undo, sql.ErrTxDone) {
-				return errors.Join(err, undo)
-			}
-			return err
-		}
-		return tx.Commit()
-	})
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		s.dialect.abandon(conn)
+		return err
+	}
+	return nil
 }
 
 const (

@@ -29,6 +29,7 @@ type Store struct {
 	bindings bindingStatements
 	settings settingStatements
 	jobs     jobStatements
+	owned    ownedStatements
 }
 
 var _ store.Store = (*Store)(nil)
@@ -55,6 +56,7 @@ func Open(ctx context.Context, url string, now func() time.Time) (*Store, error)
 		bindings: newBindingStatements(d),
 		settings: newSettingStatements(d),
 		jobs:     newJobStatements(d),
+		owned:    newOwnedStatements(d),
 	}
 	// The writer first: it is the one that may create an SQLite file and turn on its write-ahead log.
 	for _, db := range []*sql.DB{write, read} {
