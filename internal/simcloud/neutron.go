@@ -387,8 +387,13 @@ func (c *call) emptied() {
 
 // drop forgets an object and frees what it held.
 func (n *network) drop(k *netKind, o *netObject) {
-	if k.collection == "ports" {
+	switch k.collection {
+	case "ports":
 		n.free(o)
+	case "networks":
+		if p := n.metadataPort(o.id); p != nil {
+			n.drop(n.kinds["ports"], p)
+		}
 	}
 	delete(n.objects[k.collection], o.id)
 }

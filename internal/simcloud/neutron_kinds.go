@@ -70,12 +70,15 @@ func networkKind() *netKind {
 				n.segment++
 				o.attrs["provider:network_type"], o.attrs["provider:segmentation_id"] = "geneve", n.segment
 				o.attrs["provider:physical_network"] = nil
+			} else if err := n.checkSegment(o); err != nil {
+				return err
 			}
+			n.addMetadataPort(o)
 			return nil
 		},
 		deleting: func(n *network, o *netObject) error {
 			for _, p := range n.objects["ports"] {
-				if p.text("network_id") == o.id && p.text("device_owner") != "network:distributed" {
+				if p.text("network_id") == o.id && p.text("device_owner") != distributed {
 					return netConflict("NetworkInUse", "Unable to complete operation on network %s. There are one or "+
 						"more ports still in use on the network, id for these ports is: %s.", o.id, p.id)
 				}
@@ -151,15 +154,17 @@ func subnetKind() *netKind {
 				o.attrs["allocation_pools"] = []any{map[string]any{"start": start.String(), "end": lastOf(cidr).String()}}
 			}
 			n.changed(net)
+			n.plugMetadata(o)
 			return nil
 		},
 		deleting: func(n *network, o *netObject) error {
 			for _, p := range n.objects["ports"] {
-				if slices.ContainsFunc(fixedIPs(p), func(a address) bool { return a.subnet == o.id }) {
+				if p.text("device_owner") != distributed && slices.ContainsFunc(fixedIPs(p), func(a address) bool { return a.subnet == o.id }) {
 					return netConflict("SubnetInUse", "Unable to complete operation on subnet %s: One or more ports have "+
 						"an IP allocation from this subnet.", o.id)
 				}
 			}
+			n.unplugMetadata(o)
 			return nil
 		},
 	}

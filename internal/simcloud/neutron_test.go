@@ -24,8 +24,8 @@ func TestNeutron_ServerPort_LivesWithTheServer(t *testing.T) {
 		`"}, {"port": "` + given + `"}]}}`
 	id := c.do("POST", nova(cloud, "/servers"), body).want(t, 202).str("server", "id")
 	r := c.do("GET", nova(cloud, "/servers/"+id), "")
-	if got := []string{r.str("server", "addresses", "n", 0, "addr"), r.str("server", "addresses", "n", 1, "addr")}; got[0] != "10.5.0.3" || got[1] != "10.5.0.2" {
-		t.Errorf("the addresses are %v, want 10.5.0.3 and 10.5.0.2", got)
+	if got := []string{r.str("server", "addresses", "n", 0, "addr"), r.str("server", "addresses", "n", 1, "addr")}; got[0] != "10.5.0.4" || got[1] != "10.5.0.3" {
+		t.Errorf("the addresses are %v, want 10.5.0.4 and 10.5.0.3", got)
 	}
 	if got := c.do("GET", neutron(cloud, "/ports?device_id="+id), "").ids("ports"); len(got) != 2 {
 		t.Fatalf("the server has ports %v, want 2", got)
@@ -33,7 +33,7 @@ func TestNeutron_ServerPort_LivesWithTheServer(t *testing.T) {
 	c.do("POST", nova(cloud, "/servers"), strings.Replace(body, `{"uuid": "`+network+`"}, `, "", 1)).want(t, 409) // in use
 	c.do("DELETE", neutron(cloud, "/networks/"+network), "").want(t, 409)
 	c.do("DELETE", nova(cloud, "/servers/"+id), "").want(t, 204)
-	left := c.do("GET", neutron(cloud, "/ports"), "")
+	left := c.do("GET", neutron(cloud, "/ports?device_owner="), "")
 	if diff := cmp.Diff([]string{given}, left.ids("ports")); diff != "" || left.str("ports", 0, "device_id") != "" {
 		t.Errorf("after the server is gone: %s\n%s", left.text, diff)
 	}
@@ -79,8 +79,9 @@ func TestNeutron_Auto_MeansTheOneNetwork(t *testing.T) {
 
 func TestNeutron_BadRequests_AreRefusedAsByNeutron(t *testing.T) {
 	cloud, c := start(t, Options{Pods: 1})
-	network, subnet := c.net("n", "10.5.0.0/30") // one address beside the gateway's
-	c.do("POST", neutron(cloud, "/ports"), `{"port": {"network_id": "`+network+`"}}`).want(t, 201)
+	network, subnet := c.net("n", "10.5.0.0/29") // four addresses beside the gateway's and the metadata port's
+	port := `{"network_id": "` + network + `"}`
+	c.do("POST", neutron(cloud, "/ports"), `{"ports": [`+strings.Join([]string{port, port, port, port}, ",")+`]}`).want(t, 201)
 	for _, x := range []struct {
 		method, path, body string
 		status             int
@@ -206,6 +207,28 @@ func TestNeutron_TagsAndDescription_FindObjects(t *testing.T) {
 	c.do("GET", neutron(cloud, "/extensions/nosuch"), "").want(t, 404)
 }
 
+func TestNeutron_MetadataPort_TakesTheFirstAddressAndIsNoUse(t *testing.T) {
+	cloud, c := start(t, Options{Pods: 1})
+	admin := c.as("admin", "demo")
+	vlan := `{"network": {"name": "v", "provider:network_type": "vlan", "provider:physical_network": "bridge", "provider:segmentation_id": 2101}}`
+	network := admin.do("POST", neutron(cloud, "/networks"), vlan).want(t, 201).str("network", "id")
+	if r := admin.do("POST", neutron(cloud, "/networks"), vlan).want(t, 409); r.str("NeutronError", "type") != "VlanIdInUse" {
+		t.Errorf("a second network on the segment: %s", r.text)
+	}
+	subnet := c.do("POST", neutron(cloud, "/subnets"), `{"subnet": {"network_id": "`+network+`", "cidr": "10.5.0.0/24", "ip_version": 4,
+		"allocation_pools": [{"start": "10.5.0.9", "end": "10.5.0.9"}]}}`).want(t, 201).str("subnet", "id")
+	ports := c.do("GET", neutron(cloud, "/ports?device_owner=network:distributed&network_id="+network), "")
+	if got := ports.str("ports", 0, "fixed_ips", 0, "ip_address"); got != "10.5.0.9" {
+		t.Errorf("the metadata port has %q, want the one address of the pool", got)
+	}
+	c.do("POST", neutron(cloud, "/ports"), `{"port": {"network_id": "`+network+`"}}`).want(t, 409)
+	c.do("DELETE", neutron(cloud, "/subnets/"+subnet), "").want(t, 204)
+	c.do("DELETE", neutron(cloud, "/networks/"+network), "").want(t, 204)
+	if r := c.do("GET", neutron(cloud, "/ports"), ""); len(r.ids("ports")) != 0 {
+		t.Errorf("ports are left: %s", r.text)
+	}
+}
+
 func TestNeutron_EmptyRequests_AreRefused(t *testing.T) {
 	cloud, c := start(t, Options{Pods: 1})
 	for _, body := range []string{"", "{}", `{"network": null}`, `{"networks": []}`, `{"networks": [null]}`, `{"network": []}`, "[]"} {
@@ -220,8 +243,8 @@ func TestServers_Interfaces_ComeAndGo(t *testing.T) {
 	network, _ := c.net("n", "10.5.0.0/24")
 	url := nova(cloud, "/servers/"+c.boot("vm"))
 	port := c.do("POST", url+"/os-interface", `{"interfaceAttachment": {"net_id": "`+network+`"}}`).want(t, 200).str("interfaceAttachment", "port_id")
-	if got := c.do("GET", url, "").str("server", "addresses", "n", 0, "addr"); got != "10.5.0.2" {
-		t.Errorf("the server has address %q, want 10.5.0.2", got)
+	if got := c.do("GET", url, "").str("server", "addresses", "n", 0, "addr"); got != "10.5.0.3" {
+		t.Errorf("the server has address %q, want 10.5.0.3", got)
 	}
 	c.do("DELETE", url+"/os-interface/"+port, "").want(t, 202)
 	c.do("DELETE", url+"/os-interface/"+port, "").want(t, 404)

@@ -1,8 +1,8 @@
-// Package southbound makes typed calls to OpenStack for what the top itself owns there. Today that is the top's place in
-// Keystone's catalog; what the top realizes in pods will follow. What is only forwarded for users does not pass here: see
-// gateway.
+// Package southbound makes calls to OpenStack for what the top itself owns there: its place in Keystone's catalog, and what it
+// makes in the Neutron of each pod. What is only forwarded for users does not pass here: see gateway.
 //
-// Every call is find-or-create: done twice it changes nothing. It must not depend on the gateways or a store.
+// What it makes it finds again, so that done twice it changes nothing. It must not depend on the gateways, nor know what the
+// top wants: that is decided above, see neutron/realize.
 package southbound
 
 import (

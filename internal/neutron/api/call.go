@@ -1,0 +1,53 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/tricircle/tricircle/internal/identity"
+	"github.com/tricircle/tricircle/internal/store"
+)
+
+// Call is one request, as rules see it.
+type Call struct {
+	Caller   *identity.Caller
+	Admin    bool // what Neutron calls is_admin: the policy rule context_is_admin
+	Service  bool // what Neutron calls is_advsvc: rules for other services' tokens
+	Resource *Resource
+	Query    url.Values
+	Now      time.Time // the same during the whole request, UTC
+	// Given has, of the object under way, the attributes that the client itself named, converted: what a rule asks when a
+	// default and the same value given differ in meaning.
+	Given map[string]any
+
+	engine *engine
+	r      *http.Request
+	body   []byte
+	commit []func(context.Context)
+}
+
+// Context is the request's.
+func (c *Call) Context() context.Context { return c.r.Context() }
+
+// ProjectID is the project that the caller's token is for; "" for tokens of other scopes.
+func (c *Call) ProjectID() string { return c.Caller.ProjectID }
+
+// Param is a value of a Route's pattern.
+func (c *Call) Param(name string) string { return c.r.PathValue(name) }
+
+// Gave tells whether the client itself named one of the attributes.
+func (c *Call) Gave(attributes ...string) bool {
+	return slices.ContainsFunc(attributes, func(name string) bool { _, ok := c.Given[name]; return ok })
+}
+
+// Reader reads outside of any transaction.
+func (c *Call) Reader() store.Reader { return c.engine.Store.Reader() }
+
+// NewID makes the id of a further object.
+func (c *Call) NewID() string { return c.engine.NewID() }
+
+// OnCommit runs f once the transaction is done, before the answer leaves; not at all if it fails.
+func (c *Call) OnCommit(f func(context.Context)) { c.commit = append(c.commit, f) }
