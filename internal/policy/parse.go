@@ -184,8 +184,8 @@ func parseTemplate(s string) (template, error) {
 	return template{parts[1], parts[2], parts[3]}, nil
 }
 
-// parseField reads "networks:shared=True". The attribute shared is looked for in the object, and then, as objects of networks
-// take it from there, in its network (neutron/policy.py, FieldCheck).
+// parseField reads "networks:shared=True". An attribute of networks is looked for in the object, and then in the network that it
+// belongs to: subnets and ports are as shared, and as external, as that (neutron/policy.py, FieldCheck).
 func parseField(s string) (check, error) {
 	resource, rest, ok := strings.Cut(s, ":")
 	name, value, assigned := strings.Cut(rest, "=")
@@ -193,8 +193,8 @@ func parseField(s string) (check, error) {
 		return nil, fmt.Errorf("field:%s is not of the form field:resources:attribute=value", s)
 	}
 	f := field{name: name, value: value}
-	if resource == "networks" && name == "shared" {
-		f.fallback = "network:shared"
+	if resource == "networks" {
+		f.fallback = "network:" + name
 	}
 	if expression, is := strings.CutPrefix(value, "~"); is {
 		pattern, err := regexp.Compile("^(?:" + expression + ")")
