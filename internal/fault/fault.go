@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // Error is an answer that is not a success. Its text is written for the user; the cause in Err is only for the log.
@@ -141,7 +142,8 @@ type neutronBody struct {
 
 func (s Style) body(e *Error) []byte {
 	if s == Neutron {
-		return encode(map[string]neutronBody{"NeutronError": {cmp.Or(e.Type, "HTTP"+http.StatusText(e.Status)), e.Message, ""}})
+		framework := "HTTP" + strings.ReplaceAll(http.StatusText(e.Status), " ", "") // the name of webob's exception
+		return encode(map[string]neutronBody{"NeutronError": {cmp.Or(e.Type, framework), e.Message, ""}})
 	}
 	body := faultBody{Code: e.Status, Message: e.Message}
 	if e.RetryAfter > 0 && (e.Status == http.StatusRequestEntityTooLarge || e.Status == http.StatusTooManyRequests) {

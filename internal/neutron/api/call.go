@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tricircle/tricircle/internal/identity"
+	"github.com/tricircle/tricircle/internal/policy"
 	"github.com/tricircle/tricircle/internal/store"
 )
 
@@ -15,7 +16,7 @@ import (
 type Call struct {
 	Caller   *identity.Caller
 	Admin    bool // what Neutron calls is_admin: the policy rule context_is_admin
-	Service  bool // what Neutron calls is_advsvc: rules for other services' tokens
+	Service  bool // another service of OpenStack: the policy rules service_api and context_is_advsvc
 	Resource *Resource
 	Query    url.Values
 	Now      time.Time // the same during the whole request, UTC
@@ -23,10 +24,11 @@ type Call struct {
 	// default and the same value given differ in meaning.
 	Given map[string]any
 
-	engine *engine
-	r      *http.Request
-	body   []byte
-	commit []func(context.Context)
+	engine      *engine
+	r           *http.Request
+	credentials *policy.Credentials
+	parents     parents
+	commit      []func(context.Context)
 }
 
 // Context is the request's.
@@ -51,3 +53,25 @@ func (c *Call) NewID() string { return c.engine.NewID() }
 
 // OnCommit runs f once the transaction is done, before the answer leaves; not at all if it fails.
 func (c *Call) OnCommit(f func(context.Context)) { c.commit = append(c.commit, f) }
+
+// Allows tells whether a policy rule lets the caller do something with an object of the call's resource; o may be nil where no
+// object is concerned.
+func (c *Call) Allows(rule string, o *store.Object) (bool, error) {
+	if o == nil {
+		return c.allows(rule, nil)
+	}
+	return c.allows(rule, c.targetOf(c.engine.tables[c.Resource.Collection], o))
+}
+
+// Enforce refuses, as PolicyNotAuthorized, what a policy rule does not allow on something with such attributes: for Routes,
+// whose objects the engine does not know.
+func (c *Call) Enforce(rule string, attrs map[string]any) error {
+	ok, err := c.engine.Policy.Allows(rule, c.credentials, func(name string) (any, bool, error) {
+		v, ok := attrs[name]
+		return v, ok, nil
+	})
+	if err == nil && !ok {
+		err = disallowed("rule:" + rule)
+	}
+	return err
+}

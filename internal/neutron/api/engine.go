@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -14,7 +13,7 @@ import (
 	"github.com/tricircle/tricircle/internal/store"
 )
 
-// Options are what the API works with. All but Routes and CheckQuota are required.
+// Options are what the API works with. All but Routes, CheckQuota and MaxPage are required.
 type Options struct {
 	Resources  []*Resource
 	Routes     []Route
@@ -37,86 +36,91 @@ type Options struct {
 
 type engine struct {
 	Options
+	tables     map[string]*table // by collection
+	routes     *http.ServeMux
 	extensions []extension
+	api        http.Handler // what needs a token
 }
 
 // New makes the handler of the API. Wrap it in httpx.Chain for request ids, logs and limits. It fails for an extension that
-// it does not know.
+// it does not know, and for resources that contradict each other.
 func New(o Options) (http.Handler, error) {
-	e := &engine{Options: o}
+	e := &engine{Options: o, routes: http.NewServeMux()}
 	var err error
 	if e.extensions, err = describe(o.Extensions); err != nil {
 		return nil, err
 	}
-	protected := http.NewServeMux()
-	routes := append([]Route{
+	if e.tables, err = compile(o.Resources, o.Policy); err != nil {
+		return nil, err
+	}
+	for _, r := range append([]Route{
 		{"GET /v2.0/extensions", e.listExtensions},
 		{"GET /v2.0/extensions/{alias}", e.showExtension},
-	}, o.Routes...)
-	for _, r := range routes {
-		protected.Handle(r.Pattern, e.handler(r))
+		{"GET /v2.0/{$}", e.listResources},
+	}, o.Routes...) {
+		e.routes.Handle(r.Pattern, e.route(r))
 	}
-	protected.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { e.fail(w, r, errNoRoute) })
-	public := http.NewServeMux()
-	public.HandleFunc("GET /{$}", e.showVersions)
-	public.Handle("/", identity.Middleware(o.Validator, fault.Neutron, o.KeystoneURI, o.Log)(protected))
-	return public, nil
+	e.api = identity.Middleware(o.Validator, fault.Neutron, o.KeystoneURI, o.Log)(http.HandlerFunc(e.serve))
+	return e, nil
 }
 
-// errNoRoute is what the framework says of a URL that nothing serves.
-var errNoRoute = &fault.Error{Status: http.StatusNotFound, Type: "HTTPNotFound", Message: "The resource could not be found."}
-
-// handler serves a Route.
-func (e *engine) handler(route Route) http.Handler {
+// route serves a Route.
+func (e *engine) route(route Route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c := e.newCall(r)
-		status, answer, err := route.Serve(c)
-		if err != nil {
-			e.fail(w, r, err)
-			return
+		obs.SetRoute(r.Context(), r.Pattern)
+		c, err := e.newCall(r)
+		if err == nil {
+			var status int
+			var v any
+			if status, v, err = route.Serve(c); err == nil {
+				e.reply(w, r, status, v)
+				return
+			}
 		}
-		e.reply(w, r, status, answer)
+		e.fail(w, r, err)
 	})
 }
 
-func (e *engine) newCall(r *http.Request) *Call {
-	return &Call{Caller: identity.FromContext(r.Context()), Query: r.URL.Query(), Now: e.Now().UTC(), engine: e, r: r}
+func (e *engine) newCall(r *http.Request) (*Call, error) {
+	c := &Call{Caller: identity.FromContext(r.Context()), Query: r.URL.Query(), Now: e.Now().UTC(), engine: e, r: r}
+	return c, c.identify()
 }
 
-// reply renders an answer; nil is one without a body.
-func (e *engine) reply(w http.ResponseWriter, r *http.Request, status int, answer any) {
-	if answer == nil {
-		w.WriteHeader(status)
-		return
+// reply renders the answer of a Route; nil is one without a body.
+func (e *engine) reply(w http.ResponseWriter, r *http.Request, status int, v any) {
+	var body []byte
+	if v != nil {
+		var err error
+		if body, err = json.Marshal(v); err != nil {
+			e.fail(w, r, err)
+			return
+		}
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false) // links have an ampersand
-	if err := encoder.Encode(answer); err != nil {
+	e.write(w, r, answer{status, body})
+}
+
+func (e *engine) write(w http.ResponseWriter, r *http.Request, a answer) {
+	if a.body != nil {
+		w.Header().Set("Content-Type", "application/json")
+	}
+	w.WriteHeader(a.status)
+	if _, err := w.Write(a.body); err != nil && a.body != nil {
 		e.Log.WarnContext(r.Context(), "the answer was not sent whole", obs.KeyError, err)
 	}
 }
 
+// errMethod is what the framework says of a method that a URL does not have, and errNoRoute of a URL that nothing serves.
+var (
+	errMethod = fault.New(http.StatusMethodNotAllowed,
+		"The server could not comply with the request since it is either malformed or otherwise incorrect.")
+	errNoRoute = fault.NotFound("The resource could not be found.")
+)
+
 func (e *engine) fail(w http.ResponseWriter, r *http.Request, err error) {
-	f := fault.From(err)
-	if f.Status >= http.StatusInternalServerError {
+	f := fault.From(inUse(err))
+	if f.Status == http.StatusInternalServerError {
 		e.Log.ErrorContext(r.Context(), "the call failed", obs.KeyError, err)
+		f = fault.New(f.Status, "Request Failed: internal server error while processing your request.")
 	}
 	fault.Write(w, fault.Neutron, f)
-}
-
-// showVersions answers / without a token.
-func (e *engine) showVersions(w http.ResponseWriter, r *http.Request) {
-	e.reply(w, r, http.StatusOK, map[string]any{"versions": []any{map[string]any{
-		"id": "v2.0", "status": "CURRENT",
-		"links": []any{map[string]any{"rel": "self", "href": e.Public(r) + "/v2.0/"}},
-	}}})
-}
-
-// commit runs what a transaction left for afterwards.
-func (c *Call) committed(ctx context.Context) {
-	for _, f := range c.commit {
-		f(ctx)
-	}
 }
