@@ -48,8 +48,8 @@ func Serve(ctx context.Context, o Options) error {
 // server is a running process.
 type server struct {
 	*core
-	ops        *http.Server
-	servers    []*http.Server
+	ops        *httpx.LeanServer
+	servers    []*httpx.LeanServer
 	addresses  map[string]net.Addr // by role
 	opsAddress net.Addr
 	ready      atomic.Bool
@@ -107,8 +107,8 @@ func (s *server) listen(wanted []role) error {
 	return nil
 }
 
-func (s *server) run(l net.Listener, h http.Handler) *http.Server {
-	srv := httpx.NewServer(h, s.log)
+func (s *server) run(l net.Listener, h http.Handler) *httpx.LeanServer {
+	srv := httpx.NewLeanServer(h, s.log)
 	go func() {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- fmt.Errorf("listener %s: %w", l.Addr(), err)
