@@ -124,6 +124,7 @@ func because(ctx context.Context, err error) error {
 func (c *leanConn) exchange(req *http.Request) (*http.Response, error) {
 	err := writeRequest(c.w, req)
 	if err == nil {
+		takeTurns()
 		err = c.w.Flush()
 	}
 	if err == nil {

@@ -188,5 +188,6 @@ func (w *leanResponse) finish() bool {
 		_ = w.chunks.Close()
 		_, _ = w.conn.w.WriteString("\r\n")
 	}
+	takeTurns()
 	return w.conn.w.Flush() == nil && !w.last && w.left <= 0
 }
