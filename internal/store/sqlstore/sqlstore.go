@@ -20,16 +20,17 @@ import (
 
 // Store is a store.Store in an SQL database. Open makes one.
 type Store struct {
-	dialect  *dialect
-	read     *sql.DB // autocommitted statements that change nothing
-	write    *sql.DB // everything else; the same handle as read where the engine allows many writers
-	now      func() time.Time
-	pods     podStatements
-	routings routingStatements
-	bindings bindingStatements
-	settings settingStatements
-	jobs     jobStatements
-	owned    ownedStatements
+	dialect   *dialect
+	read      *sql.DB // autocommitted statements that change nothing
+	write     *sql.DB // everything else; the same handle as read where the engine allows many writers
+	now       func() time.Time
+	pods      podStatements
+	routings  routingStatements
+	bindings  bindingStatements
+	settings  settingStatements
+	jobs      jobStatements
+	onEnqueue func() // may be nil
+	owned     ownedStatements
 }
 
 var _ store.Store = (*Store)(nil)

@@ -10,8 +10,20 @@ import (
 
 // InTx implements store.Objects.
 func (s *Store) InTx(ctx context.Context, f func(tx store.Tx) error) error {
-	return s.inTx(ctx, func(tx *sql.Tx) error { return f(&txn{view{s, tx}, tx}) })
+	var t *txn // of the last try
+	err := s.inTx(ctx, func(tx *sql.Tx) error {
+		t = &txn{view: view{s, tx}, tx: tx}
+		return f(t)
+	})
+	if err == nil && t.enqueued && s.onEnqueue != nil {
+		s.onEnqueue()
+	}
+	return err
 }
+
+// OnEnqueue makes f be called after each transaction of InTx that has enqueued jobs, to wake those who run them. Set it before the
+// store is used.
+func (s *Store) OnEnqueue(f func()) { s.onEnqueue = f }
 
 // Reader implements store.Objects.
 func (s *Store) Reader() store.Reader { return &view{s, s.read} }
@@ -25,7 +37,8 @@ type view struct {
 // txn is a store.Tx.
 type txn struct {
 	view
-	tx *sql.Tx
+	tx       *sql.Tx
+	enqueued bool
 }
 
 // ownedStatements are those about what the top owns.
@@ -60,6 +73,7 @@ func (t *txn) Serialize(ctx context.Context, key string) error {
 
 // Enqueue implements store.Tx.
 func (t *txn) Enqueue(ctx context.Context, jobs ...store.NewJob) error {
+	t.enqueued = t.enqueued || len(jobs) > 0
 	_, err := t.enqueue(ctx, t.tx, jobs)
 	return err
 }
