@@ -1,0 +1,139 @@
+package xjob
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/tricircle/tricircle/internal/bus"
+	"github.com/tricircle/tricircle/internal/store"
+	"github.com/tricircle/tricircle/internal/store/sqlstore"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	testLease = 30 * time.Second
+	testPoll  = 5 * time.Second
+)
+
+var errPod = errors.New("the pod says 500")
+
+// rig is one process with an engine, in a bubble of fake time.
+type rig struct {
+	*Engine
+	t     *testing.T
+	ctx   context.Context // of the bubble
+	store *sqlstore.Store
+	stops []func()
+
+	mu       sync.Mutex
+	verdicts []string
+	counts   []store.JobCount
+}
+
+// inBubble runs f with an engine that does not run yet. A change of the options may be nil.
+func inBubble(t *testing.T, change func(*Options), f func(r *rig)) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := sqlstore.Open(t.Context(), "sqlite://:memory:", time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if _, err := s.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r := &rig{t: t, ctx: t.Context(), store: s}
+		defer func() {
+			for _, stop := range r.stops {
+				stop()
+			}
+		}()
+		o := testOptions(s, bus.NewLocal())
+		o.Observe = func(_, outcome string, _ time.Duration) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.verdicts = append(r.verdicts, outcome)
+		}
+		o.Count = func(counts []store.JobCount) { r.counts = counts }
+		if change != nil {
+			change(&o)
+		}
+		r.Engine = New(o)
+		f(r)
+	})
+}
+
+func testOptions(jobs store.Jobs, b bus.Bus) Options {
+	return Options{
+		Jobs: jobs, Bus: b, Owner: "test", Log: slog.New(slog.DiscardHandler), Now: time.Now, Jitter: func() float64 { return 0 },
+		Workers: 8, PodLimit: 2, Lease: testLease, Poll: testPoll, RetryFirst: time.Second, RetryMax: time.Minute, MaxAttempts: 4,
+		Timeout: 10 * time.Minute, History: 24 * time.Hour,
+	}
+}
+
+// start lets the engine run until the end of the test, or until stop is called.
+func (r *rig) start() (stop func()) {
+	ctx, cancel := context.WithCancel(r.ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := r.Run(ctx); err != nil {
+			r.t.Error(err)
+		}
+	}()
+	stop = func() { cancel(); <-done }
+	r.stops = append(r.stops, stop)
+	synctest.Wait()
+	return stop
+}
+
+// handle registers a handler of kind "network".
+func (r *rig) handle(run func(ctx context.Context, job store.Job) error) {
+	r.Register("network", Handler{Run: run, Members: []string{"network_id", "pod_id"}})
+}
+
+func network(resource string) store.NewJob {
+	return store.NewJob{Kind: "network", Resource: resource, ProjectID: "p", PodNum: 1}
+}
+
+// ask enqueues as an API does, and returns the id of the first job.
+func (r *rig) ask(jobs ...store.NewJob) int64 {
+	r.t.Helper()
+	rows, err := r.store.EnqueueJobs(r.ctx, jobs...)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.Wake()
+	return rows[0].ID
+}
+
+func (r *rig) job(id int64) store.Job {
+	r.t.Helper()
+	j, err := r.store.GetJob(r.ctx, id)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return j
+}
+
+// expect waits until nothing happens before time passes, and compares the job with what it should be then.
+func (r *rig) expect(id int64, state store.JobState, attempts int, cause string) {
+	r.t.Helper()
+	synctest.Wait()
+	if j := r.job(id); j.State != state || j.Attempts != attempts || j.Cause != cause {
+		r.t.Errorf("%s after %d attempts because of %q; want %s after %d because of %q", j.State, j.Attempts, j.Cause, state, attempts, cause)
+	}
+}
+
+// pass lets time pass.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
