@@ -33,6 +33,8 @@ var closed = []struct {
 	{"policy", nil, "who may do what is decided on values, for whichever API asks"},
 	{"neutron/schema", []string{"fault"}, "values in, values out: nothing of requests or resources belongs into it"},
 	{"neutron/api", []string{"fault", "identity", "neutron/schema", "obs", "policy", "store"}, "the engine executes tables; what a network is, is the plugin's"},
+	{"neutron/ipam", []string{"fault", "store"}, "who has an address is decided in the caller's transaction, whoever the caller is"},
+	{"neutron/typedriver", []string{"fault", "store"}, "who has a segment is decided in the caller's transaction, whoever the caller is"},
 	{"simcloud", []string{"fault"}, "a simulator that shares code with what it tests proves nothing"},
 	{"southbound", []string{"obs", "pod"}, "typed calls are below everything that decides what to call"},
 	{"archtest", nil, "a test of the architecture must not be part of it"},
