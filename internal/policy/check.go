@@ -152,6 +152,9 @@ func (t template) render(on Target) (string, bool, error) {
 	if !ok || err != nil {
 		return "", false, err
 	}
+	if t.before == "" && t.after == "" { // nearly always
+		return text(v), true, nil
+	}
 	return t.before + text(v) + t.after, true, nil
 }
 

@@ -58,6 +58,7 @@ type target struct {
 	// strict hides what the object belongs to from those who may not see it: they could else learn that it exists by trying
 	// to create something in it.
 	strict bool
+	ask    policy.Target // value, made once: pages have one target, whose object changes
 }
 
 // allows tells whether a rule lets the caller do something with the target, or, if that is nil, with nothing in particular.
@@ -65,7 +66,10 @@ func (c *Call) allows(rule string, on *target) (bool, error) {
 	if on == nil {
 		return c.engine.Policy.Allows(rule, c.credentials, policy.NoTarget)
 	}
-	return c.engine.Policy.Allows(rule, c.credentials, on.value)
+	if on.ask == nil {
+		on.ask = on.value
+	}
+	return c.engine.Policy.Allows(rule, c.credentials, on.ask)
 }
 
 // value implements policy.Target.

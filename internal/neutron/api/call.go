@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tricircle/tricircle/internal/fault"
 	"github.com/tricircle/tricircle/internal/identity"
 	"github.com/tricircle/tricircle/internal/policy"
 	"github.com/tricircle/tricircle/internal/store"
@@ -63,9 +64,11 @@ func (c *Call) Allows(rule string, o *store.Object) (bool, error) {
 	return c.allows(rule, c.targetOf(c.engine.tables[c.Resource.Collection], o))
 }
 
-// Enforce refuses, as PolicyNotAuthorized, what a policy rule does not allow on something with such attributes: for Routes,
-// whose objects the engine does not know.
-func (c *Call) Enforce(rule string, attrs map[string]any) error {
+// Authorize refuses, as PolicyNotAuthorized, what a policy rule does not allow the caller on no object in particular.
+func (c *Call) Authorize(rule string) error { return c.AuthorizeOn(rule, nil) }
+
+// AuthorizeOn is Authorize for something with such attributes: for Routes, whose objects the engine does not know.
+func (c *Call) AuthorizeOn(rule string, attrs map[string]any) error {
 	ok, err := c.engine.Policy.Allows(rule, c.credentials, func(name string) (any, bool, error) {
 		v, ok := attrs[name]
 		return v, ok, nil
@@ -74,4 +77,19 @@ func (c *Call) Enforce(rule string, attrs map[string]any) error {
 		err = disallowed("rule:" + rule)
 	}
 	return err
+}
+
+// Body is what the body of a Route's request has below a name: {"quota": {...}}.
+func (c *Call) Body(name string) (map[string]any, error) {
+	body, err := c.readBody()
+	if err != nil {
+		return nil, err
+	}
+	switch v := body[name].(type) {
+	case map[string]any:
+		return v, nil
+	case nil:
+		return nil, fault.BadRequest("Unable to find '%s' in request body", name)
+	}
+	return nil, fault.BadRequest("Object '%s' contains invalid data", name)
 }

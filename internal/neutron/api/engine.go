@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"time"
@@ -91,7 +90,7 @@ func (e *engine) reply(w http.ResponseWriter, r *http.Request, status int, v any
 	var body []byte
 	if v != nil {
 		var err error
-		if body, err = json.Marshal(v); err != nil {
+		if body, err = appendValue(nil, v); err != nil {
 			e.fail(w, r, err)
 			return
 		}

@@ -17,11 +17,11 @@ const aNetwork = `{"id":"00000000-0000-4000-8000-000000000001","project_id":"p1"
 
 func (f *fixture) network(who, body string) string {
 	f.t.Helper()
-	before := len(f.ids(store.KindNetwork))
+	before := len(f.objects(store.KindNetwork))
 	if w := f.call(who, "POST", "/v2.0/networks", `{"network": `+body+`}`); w.Code != 201 {
 		f.t.Fatalf("%d %s", w.Code, w.Body)
 	}
-	return f.ids(store.KindNetwork)[before]
+	return f.objects(store.KindNetwork)[before].ID
 }
 
 func TestEngine_VersionDocument_NeedsNoToken(t *testing.T) {
@@ -84,7 +84,7 @@ func TestEngine_BulkCreate_MakesAllOrNone(t *testing.T) {
 	f.quota = 3
 	f.want(409, problem("OverQuota", "Quota exceeded for resources: ['network']."), "demo", "POST", "/v2.0/networks",
 		`{"networks": [{"name": "c"}, {"name": "d"}]}`)
-	if got := len(f.ids(store.KindNetwork)); got != 2 {
+	if got := len(f.objects(store.KindNetwork)); got != 2 {
 		t.Errorf("%d networks", got)
 	}
 	f.want(400, problem("HTTPBadRequest", "Unable to find 'security_group' in request body"), "demo", "POST", "/v2.0/security-groups",
@@ -95,7 +95,7 @@ func TestEngine_Owner_IsSetByAdministratorsAndServicesOnly(t *testing.T) {
 	f := newFixture(t)
 	for _, who := range []string{"admin", "demo"} {
 		n := f.network(who, `{"tenant_id": "p1", "project_id": "p1"}`)
-		if got := f.objects[n]; got.ProjectID != "p1" || got.Attrs["tenant_id"] != nil || got.Attrs["project_id"] != nil {
+		if got := f.object(n); got.ProjectID != "p1" || got.Attrs["tenant_id"] != nil || got.Attrs["project_id"] != nil {
 			t.Errorf("%s: got %+v", who, got)
 		}
 	}
@@ -187,7 +187,7 @@ func TestEngine_OthersObjects_AreNotThere(t *testing.T) {
 func TestEngine_SharedNetwork_IsSeenAndUsedButNotChanged(t *testing.T) {
 	f := newFixture(t)
 	n := f.network("demo", `{}`)
-	f.sharedWith[n] = "p2"
+	f.share(n, "p2")
 	if w := f.call("other", "GET", "/v2.0/networks/"+n+"?fields=shared", ""); w.Body.String() != `{"network":{"shared":true}}` {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}
@@ -209,7 +209,7 @@ func TestEngine_Action_IsOneTransactionOnTheObject(t *testing.T) {
 	f := newFixture(t)
 	n := f.network("demo", `{}`)
 	f.want(200, `{"touched":"`+n+`"}`, "demo", "PUT", "/v2.0/networks/"+n+"/touch", `{"name": "t"}`)
-	if got := f.objects[n].Attrs["name"]; got != "t" {
+	if got := f.object(n).Attrs["name"]; got != "t" {
 		t.Errorf("got %v", got)
 	}
 	f.want(405, problem("HTTPMethodNotAllowed", errMethod.Message), "demo", "GET", "/v2.0/networks/"+n+"/touch", "")
@@ -264,6 +264,13 @@ func TestEngine_FailureOfTheStore_Is500WithoutItsCause(t *testing.T) {
 		"demo", "GET", "/v2.0/brokens", "")
 }
 
+func TestEngine_PathsThatNoDatabaseCanHold_AreNotThere(t *testing.T) {
+	f := newFixture(t)
+	for _, path := range []string{"/v2.0/networks/%00", "/v2.0/networks/%ff", "/v2.0/networks/x/tags/a%00"} {
+		f.want(404, problem("HTTPNotFound", errNoRoute.Message), "demo", "GET", path, "")
+	}
+}
+
 func TestEngine_Head_IsNoGet(t *testing.T) {
 	if w := newFixture(t).call("demo", http.MethodHead, "/v2.0/networks", ""); w.Code != 405 {
 		t.Errorf("got %d", w.Code)
@@ -273,7 +280,7 @@ func TestEngine_Head_IsNoGet(t *testing.T) {
 func TestNew_ContradictoryOptions_AreRefused(t *testing.T) {
 	base := func() Options {
 		f := newFixture(t)
-		return Options{Policy: nil, Store: f.memory, Validator: callers}
+		return Options{Policy: nil, Store: f.database, Validator: callers}
 	}
 	for want, change := range map[string]func(*Options){
 		`extension "nope" is not known`: func(o *Options) { o.Extensions = []string{"nope"} },

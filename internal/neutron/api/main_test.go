@@ -37,10 +37,10 @@ func (t tokens) Validate(_ context.Context, token string) (*identity.Caller, err
 	return nil, identity.ErrInvalidToken
 }
 
-// fixture is the API over memory, with resources cut down to what shows the engine at work.
+// fixture is the API over a database, with resources cut down to what shows the engine at work.
 type fixture struct {
-	*memory
-	t       *testing.T
+	*database
+	t       testing.TB
 	handler http.Handler
 	clock   time.Time
 	after   []string // what OnCommit was asked for
@@ -48,11 +48,11 @@ type fixture struct {
 	shows   int      // pages that Rules.Show was given
 }
 
-func newFixture(t *testing.T, change ...func(*Options)) *fixture {
+func newFixture(t testing.TB, change ...func(*Options)) *fixture {
 	t.Helper()
 	f := &fixture{t: t, clock: time.Date(2026, 11, 22, 13, 0, 0, 0, time.UTC)}
 	now := func() time.Time { return f.clock }
-	f.memory = &memory{objects: map[string]*store.Object{}, sharedWith: map[string]string{}, now: now}
+	f.database = openDatabase(t, now)
 	rules, err := policy.New(policy.Neutron(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +61,7 @@ func newFixture(t *testing.T, change ...func(*Options)) *fixture {
 	o := Options{
 		Resources:  []*Resource{f.networks(), f.ports(), groups(), zones()},
 		Extensions: []string{"security-group", "quotas"},
-		Store:      f.memory, Policy: rules, CheckQuota: f.checkQuota, Validator: callers, KeystoneURI: "http://keystone/v3",
+		Store:      f.database, Policy: rules, CheckQuota: f.checkQuota, Validator: callers, KeystoneURI: "http://keystone/v3",
 		Public: func(*http.Request) string { return "http://top:9696" },
 		NewID: func() string {
 			made++
@@ -70,7 +70,7 @@ func newFixture(t *testing.T, change ...func(*Options)) *fixture {
 		Now: now, Log: slog.New(slog.DiscardHandler),
 		Routes: []Route{{"GET /v2.0/quotas/{project_id}", func(c *Call) (int, any, error) {
 			quota := c.Param("project_id")
-			return http.StatusOK, map[string]any{"quota": quota}, c.Enforce("get_quota", map[string]any{"project_id": quota})
+			return http.StatusOK, map[string]any{"quota": quota}, c.AuthorizeOn("get_quota", map[string]any{"project_id": quota})
 		}}},
 	}
 	for _, c := range change {
@@ -131,11 +131,14 @@ func (f *fixture) networks() *Resource {
 				}
 				return nil
 			},
-			Show: func(c *Call, r store.Reader, page []*store.Object) error {
+			Show: func(c *Call, _ store.Reader, page []*store.Object) error {
 				f.shows++
 				for _, o := range page {
 					o.Attrs["subnets"] = []any{}
-					o.Attrs["shared"] = f.shared(o, c.ProjectID())
+					var err error
+					if o.Attrs["shared"], err = isShared(c, f.Store.Reader(), o); err != nil {
+						return err
+					}
 				}
 				return nil
 			},

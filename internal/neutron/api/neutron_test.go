@@ -16,7 +16,7 @@ func TestEngine_RequestsThatNeutronWasAsked_HaveItsAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	asked := 0
+	asked, f := 0, newFixture(t)
 	for block := range strings.SplitSeq(string(data), "\n\n") {
 		request, answer, ok := strings.Cut(strings.TrimSpace(block), "\n")
 		if strings.HasPrefix(request, "#") || !ok {
@@ -24,7 +24,7 @@ func TestEngine_RequestsThatNeutronWasAsked_HaveItsAnswers(t *testing.T) {
 		}
 		asked++
 		parts := append(strings.SplitN(request, " ", 3), "")
-		w := newFixture(t).call("demo", parts[0], parts[1], parts[2])
+		w := f.call("demo", parts[0], parts[1], parts[2])
 		status, body, _ := strings.Cut(answer, " ")
 		var got, want any
 		if json.Unmarshal(w.Body.Bytes(), &got) != nil || json.Unmarshal([]byte(body), &want) != nil {

@@ -143,7 +143,7 @@ func TestList_OthersPorts_CostTwoStatementsMore(t *testing.T) {
 	f := newFixture(t)
 	for range 5 {
 		n := f.network("demo", `{}`)
-		f.sharedWith[n] = "p2"
+		f.share(n, "p2")
 		if w := f.call("other", "POST", "/v2.0/ports", `{"port": {"network_id": "`+n+`"}}`); w.Code != 201 {
 			t.Fatal(w.Body)
 		}

@@ -57,7 +57,7 @@ func (c *Call) complete(t *table, page []*store.Object) error {
 }
 
 func (c *Call) targetOf(t *table, o *store.Object) *target {
-	return &target{c, t, c.engine.Store.Reader(), o, false}
+	return &target{c: c, table: t, reader: c.engine.Store.Reader(), object: o}
 }
 
 // list serves GET /v2.0/networks: one statement for the page, and one or two more where it has others' objects.
@@ -108,9 +108,10 @@ func (c *Call) permitted(r store.Reader, t *table, page []*store.Object) ([]*sto
 	if err := c.prefetch(r, t, page); err != nil {
 		return nil, err
 	}
-	out := page[:0:0]
+	out, on := make([]*store.Object, 0, len(page)), c.targetOf(t, nil)
 	for _, o := range page {
-		ok, err := c.allows(rule, c.targetOf(t, o))
+		on.object = o
+		ok, err := c.allows(rule, on)
 		if err != nil {
 			return nil, err
 		}
@@ -132,11 +133,13 @@ func (c *Call) render(t *table, status int, plural string, page []*store.Object,
 	if plural != "" {
 		b = append(b, '[')
 	}
+	on := c.targetOf(t, nil)
 	for i, o := range page {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		if b, err = v.append(b, c, o, c.targetOf(t, o)); err != nil {
+		on.object = o
+		if b, err = v.append(b, c, on); err != nil {
 			return answer{}, err
 		}
 	}

@@ -5,9 +5,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"time"
 	"unicode/utf8"
-
-	"github.com/tricircle/tricircle/internal/store"
 )
 
 // view says what of objects a caller gets to see: attributes that are shown at all, that were asked for, and that policy lets
@@ -37,8 +36,8 @@ func (c *Call) view(t *table, fields []string) (*view, error) {
 	return v, nil
 }
 
-// append renders an object.
-func (v *view) append(b []byte, c *Call, o *store.Object, on *target) ([]byte, error) {
+// append renders the object of a target.
+func (v *view) append(b []byte, c *Call, on *target) ([]byte, error) {
 	b = append(b, '{')
 	first := true
 	for _, a := range v.attrs {
@@ -54,14 +53,17 @@ func (v *view) append(b []byte, c *Call, o *store.Object, on *target) ([]byte, e
 		}
 		first = false
 		var err error
-		if b, err = appendValue(append(b, a.member...), v.table.value(o, a.Name)); err != nil {
+		if b, err = appendValue(append(b, a.member...), v.table.value(on.object, a.Name)); err != nil {
 			return nil, err
 		}
 	}
 	return append(b, '}'), nil
 }
 
-// appendValue writes a value of JSON.
+// timeFormat is how Neutron shows times, in UTC, here with its quotes (neutron/services/timestamp/timestamp_db.py).
+const timeFormat = `"2006-01-02T15:04:05Z"`
+
+// appendValue writes a value of JSON, or a time.
 func appendValue(b []byte, v any) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
@@ -74,6 +76,8 @@ func appendValue(b []byte, v any) ([]byte, error) {
 		return strconv.AppendInt(b, v, 10), nil
 	case int:
 		return strconv.AppendInt(b, int64(v), 10), nil
+	case time.Time:
+		return v.UTC().AppendFormat(b, timeFormat), nil
 	case []any:
 		return appendList(b, v)
 	case []string:

@@ -1,10 +1,12 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tricircle/tricircle/internal/fault"
 	"github.com/tricircle/tricircle/internal/obs"
@@ -69,6 +71,9 @@ func segments(escaped string) ([]string, error) {
 		var err error
 		if path[i], err = url.PathUnescape(s); err != nil {
 			return nil, err
+		}
+		if strings.IndexByte(path[i], 0) >= 0 || !utf8.ValidString(path[i]) {
+			return nil, errors.New("no database can hold it")
 		}
 	}
 	return path, nil

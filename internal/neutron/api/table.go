@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/tricircle/tricircle/internal/neutron/schema"
 	"github.com/tricircle/tricircle/internal/policy"
@@ -28,9 +27,6 @@ type attribute struct {
 	rule       string
 	asksTarget bool // whether the rule may decide differently for each object
 }
-
-// timeFormat is how Neutron shows times, in UTC (neutron/services/timestamp/timestamp_db.py).
-const timeFormat = "2006-01-02T15:04:05Z"
 
 // standard puts the attributes that the engine adds before and behind those of a resource, unless it has its own.
 func standard(r *Resource) []Attribute {
@@ -106,7 +102,7 @@ func (t *table) parent(singular string) *table {
 	return nil
 }
 
-// value is an attribute of an object, as it is rendered.
+// value is an attribute of an object, as it is rendered: a value of JSON, or a time.
 func (t *table) value(o *store.Object, name string) any {
 	switch name {
 	case "id":
@@ -119,22 +115,23 @@ func (t *table) value(o *store.Object, name string) any {
 		}
 	case "created_at":
 		if t.Standard {
-			return timeText(o.CreatedAt)
+			return o.CreatedAt
 		}
 	case "updated_at":
 		if t.Standard {
-			return timeText(o.UpdatedAt)
+			return o.UpdatedAt
 		}
 	case "tags":
 		if tags, ok := o.Attrs[name]; ok {
 			return tags
 		}
-		return []any{}
+		return noTags
 	}
 	return o.Attrs[name]
 }
 
-func timeText(t time.Time) string { return t.UTC().Format(timeFormat) }
+// noTags are those of an object that never had any.
+var noTags any = []any{}
 
 // canonical is the name of an attribute where the API has two for one.
 func canonical(name string) string {

@@ -71,7 +71,7 @@ func (c *Call) tagged(r store.Reader, t *table, id, action string) (*store.Objec
 	if c.engine.Policy.Has(rule + ":tags") {
 		rule += ":tags"
 	}
-	return o, c.enforceOn(ruleOf(rule), &target{c, t, r, o, false})
+	return o, c.enforceOn(ruleOf(rule), &target{c: c, table: t, reader: r, object: o})
 }
 
 func (c *Call) listTags(t *table, id string) (answer, error) {

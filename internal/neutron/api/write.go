@@ -45,7 +45,8 @@ func (c *Call) create(t *table) (answer, error) {
 	for i := range all {
 		d := &all[i]
 		t.fill(d.attrs)
-		on := &target{c, t, reader, &store.Object{Kind: t.Kind, ProjectID: d.projectID, Attrs: d.attrs}, true}
+		on := &target{c: c, table: t, reader: reader, strict: true,
+			object: &store.Object{Kind: t.Kind, ProjectID: d.projectID, Attrs: d.attrs}}
 		if err := c.enforce(t.writeRules("create_"+t.Singular, d.attrs, d.given), on); err != nil {
 			return answer{}, err
 		}
@@ -158,7 +159,7 @@ func (c *Call) change(tx store.Tx, t *table, old *store.Object, d *draft, revisi
 		next.Attrs[name] = copyValue(v)
 	}
 	c.Given = d.given
-	on := &target{c, t, tx, &next, false}
+	on := &target{c: c, table: t, reader: tx, object: &next}
 	if err := c.enforceOn(t.writeRules("update_"+t.Singular, d.attrs, d.given), on); err != nil {
 		return nil, err
 	}
@@ -196,7 +197,7 @@ func (c *Call) delete(t *table, id string) (answer, error) {
 		if err != nil {
 			return err
 		}
-		if err := c.enforceOn(ruleOf("delete_"+t.Singular), &target{c, t, tx, o, false}); err != nil {
+		if err := c.enforceOn(ruleOf("delete_"+t.Singular), &target{c: c, table: t, reader: tx, object: o}); err != nil {
 			return err
 		}
 		if hasBody > 0 {
@@ -240,7 +241,7 @@ func (c *Call) act(t *table, id string, action *Action) (answer, error) {
 		if err != nil {
 			return err
 		}
-		if err := c.enforceOn(ruleOf(action.Policy), &target{c, t, tx, o, false}); err != nil {
+		if err := c.enforceOn(ruleOf(action.Policy), &target{c: c, table: t, reader: tx, object: o}); err != nil {
 			return err
 		}
 		out, err = action.Serve(c, tx, o, copyMap(body))
