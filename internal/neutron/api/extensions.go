@@ -90,6 +90,7 @@ var known = [][4]string{
 	{"subnet-service-types", "Subnet service types", "2016-03-15T18:00:00-00:00",
 		"Provides ability to set the subnet service_types field"},
 	{"subnet_allocation", "Subnet Allocation", "2015-03-30T10:00:00-00:00", "Enables allocation of subnets from a subnet pool"},
+	{"subnet_onboard", "Subnet Onboard", "2018-12-18T09:00:00-00:00", "Provides support for onboarding subnets into subnet pools"},
 	{"subnetpool-prefix-ops", "Subnet Pool Prefix Operations", "2019-02-08T10:00:00-00:00",
 		"Provides support for adjusting the prefix list of subnet pools"},
 	{"tag-ports-during-bulk-creation", "Tag Ports During Bulk Creation", "2019-12-29T19:00:00-00:00",

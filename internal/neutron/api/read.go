@@ -24,6 +24,9 @@ func jsonAnswer(status int, v any) (answer, error) {
 
 // get serves GET /v2.0/networks/{id}.
 func (c *Call) get(t *table, id string) (answer, error) {
+	if err := c.prepare(t); err != nil {
+		return answer{}, err
+	}
 	o, err := c.find(c.engine.Store.Reader(), t, id)
 	if err != nil {
 		return answer{}, err
@@ -38,6 +41,14 @@ func (c *Call) get(t *table, id string) (answer, error) {
 		return answer{}, t.NotFound(id)
 	}
 	return c.render(t, http.StatusOK, "", page, nil)
+}
+
+// prepare lets the resource see to it that what is looked for is there.
+func (c *Call) prepare(t *table) error {
+	if t.Rules.Prepare == nil {
+		return nil
+	}
+	return t.Rules.Prepare(c)
 }
 
 // show answers with objects that the caller has just written: below the plural if there is one, else one below the singular.
@@ -64,6 +75,9 @@ func (c *Call) targetOf(t *table, o *store.Object) *target {
 func (c *Call) list(t *table) (answer, error) {
 	l, err := t.parseList(c.r.URL.RawQuery, c.engine.MaxPage)
 	if err != nil {
+		return answer{}, err
+	}
+	if err := c.prepare(t); err != nil {
 		return answer{}, err
 	}
 	l.query.VisibleTo = c.visibleTo()

@@ -69,6 +69,8 @@ type Resource struct {
 // with another, with the same arguments as the first time: what they do besides goes into Call.OnCommit. Their errors are
 // *fault.Error with Neutron's type and text, or count as 500.
 type Rules struct {
+	// Prepare runs before objects are read for a list or by id, outside of any transaction.
+	Prepare func(c *Call) error
 	// Create completes and checks a new object before it is inserted: Attrs has what the client gave and the defaults, and
 	// must then have all that is rendered. ID, ProjectID, Revision and times are set.
 	Create func(c *Call, tx store.Tx, o *store.Object) error
