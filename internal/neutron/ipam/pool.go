@@ -109,7 +109,7 @@ func (p *Pool) Prefix(leases []Lease, projectID string, want netip.Prefix, bits 
 	for i, l := range leases {
 		taken[i] = l.CIDR
 	}
-	blocks := without(p.Prefixes, taken)
+	blocks := Without(p.Prefixes, taken)
 	if want.IsValid() {
 		for _, b := range blocks {
 			if b.Overlaps(want) && b.Bits() <= bits {
@@ -159,8 +159,8 @@ func (p *Pool) overQuota(leases []Lease, projectID string, bits int) bool {
 	return used > float64(p.Quota)
 }
 
-// without returns what is left of prefixes when others are taken out, as the largest prefixes possible, in order.
-func without(prefixes, taken []netip.Prefix) (left []netip.Prefix) {
+// Without returns what is left of prefixes when others are taken out, as the largest prefixes possible, in order.
+func Without(prefixes, taken []netip.Prefix) (left []netip.Prefix) {
 	for _, p := range Compact(prefixes) {
 		left = append(left, split(p, taken)...)
 	}

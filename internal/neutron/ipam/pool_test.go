@@ -40,7 +40,7 @@ func set(all []netip.Prefix) map[netip.Addr]bool {
 func TestWithout_AnyPrefixes_LeavesWhatSetsLeave(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all, taken := rapid.SliceOf(genPrefix).Draw(t, "all"), rapid.SliceOf(genPrefix).Draw(t, "taken")
-		left := without(all, taken)
+		left := Without(all, taken)
 		want := set(all)
 		for a := range set(taken) {
 			delete(want, a)
@@ -141,8 +141,8 @@ func TestPoolPrefix_UntilFull_NeverOverlaps(t *testing.T) {
 			}
 			if err != nil {
 				expectFault(t, "Prefix", err, "SubnetAllocationError", "")
-				if slices.ContainsFunc(without(pool.Prefixes, used), func(p netip.Prefix) bool { return p.Bits() <= bits }) {
-					t.Fatalf("refused /%d though %v is left", bits, without(pool.Prefixes, used))
+				if slices.ContainsFunc(Without(pool.Prefixes, used), func(p netip.Prefix) bool { return p.Bits() <= bits }) {
+					t.Fatalf("refused /%d though %v is left", bits, Without(pool.Prefixes, used))
 				}
 				continue
 			}
