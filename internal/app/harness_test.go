@@ -49,7 +49,8 @@ func newCloudOf(t *testing.T, o simcloud.Options, set ...string) *cloud {
 	c.config, err = config.Load(config.Sources{Set: append([]string{
 		"database.connection=sqlite://" + filepath.Join(t.TempDir(), "top.db"),
 		"keystone.auth_url=" + sim.AuthURL(), "keystone.username=nova", "keystone.password=secret",
-		"admin-api.listen=127.0.0.1:0", "nova-gw.listen=127.0.0.1:0", "cinder-gw.listen=127.0.0.1:0", "ops.listen=127.0.0.1:0",
+		"admin-api.listen=127.0.0.1:0", "nova-gw.listen=127.0.0.1:0", "cinder-gw.listen=127.0.0.1:0", "neutron.listen=127.0.0.1:0",
+		"ops.listen=127.0.0.1:0",
 		"pod.timeout=2s", "pod.list_timeout=1s", "pod.probe_interval=50ms", "DEFAULT.drain_timeout=2s",
 	}, set...)})
 	if err != nil {
@@ -77,7 +78,7 @@ func (c *cloud) start() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	if c.top, err = core.start(c.t.Context(), nil); err != nil {
+	if c.top, err = core.start(c.t.Context(), c.config.Default.Roles); err != nil {
 		c.t.Fatal(err)
 	}
 }

@@ -32,6 +32,7 @@ var roles = []role{
 	{config.RoleAdminAPI, fault.Admin, func(c *config.Config) *config.Listener { return &c.AdminAPI }, (*core).adminAPI},
 	{config.RoleNovaGW, fault.Nova, func(c *config.Config) *config.Listener { return &c.NovaGW }, (*core).novaGateway},
 	{config.RoleCinderGW, fault.Cinder, func(c *config.Config) *config.Listener { return &c.CinderGW }, (*core).cinderGateway},
+	{config.RoleNeutron, fault.Neutron, func(c *config.Config) *config.Listener { return &c.Neutron }, (*core).neutron},
 }
 
 // Roles returns the names that a process can be told to serve, besides "all".
@@ -43,23 +44,18 @@ func Roles() []string {
 	return names
 }
 
-// chosen returns the rows for names; none, or "all", means every role.
+// chosen returns the rows for names. None is the same as "all", which means every role but the networking API.
 func chosen(names []string) ([]role, error) {
-	var out []role
+	if len(names) == 0 {
+		names = []string{config.RoleAll}
+	}
 	for _, name := range names {
-		if name == config.RoleAll {
-			return roles, nil
-		}
-		i := slices.IndexFunc(roles, func(r role) bool { return r.name == name })
-		if i < 0 {
+		if name != config.RoleAll && !slices.Contains(Roles(), name) {
 			return nil, fmt.Errorf("no role %q; there are: all, %s", name, strings.Join(Roles(), ", "))
 		}
-		out = append(out, roles[i])
 	}
-	if len(out) == 0 {
-		return roles, nil
-	}
-	return out, nil
+	served := config.Config{Default: config.Default{Roles: names}}
+	return slices.DeleteFunc(slices.Clone(roles), func(r role) bool { return !served.Serves(r.name) }), nil
 }
 
 func (c *core) adminAPI(public publicURL) (http.Handler, error) {
@@ -70,10 +66,7 @@ func (c *core) adminAPI(public publicURL) (http.Handler, error) {
 }
 
 func (c *core) novaGateway(public publicURL) (http.Handler, error) {
-	describe := func(public publicURL, ceiling func() microversion.Version) (*gateway.Service, error) {
-		return nova.Service(public, ceiling, c.nics)
-	}
-	return c.gateway(public, describe, pod.Compute)
+	return c.gateway(public, nova.Service, pod.Compute)
 }
 
 func (c *core) cinderGateway(public publicURL) (http.Handler, error) {

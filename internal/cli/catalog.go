@@ -25,7 +25,7 @@ type registration struct {
 	cloud, region, host             string
 	computeURL, volumeURL, adminURL string
 	networkURL                      string
-	replace                         bool
+	network, replace                bool
 }
 
 func newCatalog() *cobra.Command {
@@ -48,21 +48,27 @@ func newCatalog() *cobra.Command {
 	cmd.Flags().StringVar(&r.volumeURL, "volume-url", "", "address of the block storage API (default http://HOST:8776/v3)")
 	cmd.Flags().StringVar(&r.adminURL, "admin-url", "", "address of the Admin API (default http://HOST:19999/v1.0)")
 	cmd.Flags().BoolVar(&r.replace, "replace", false, "move endpoints of the region that are elsewhere now")
+	cmd.Flags().BoolVar(&r.network, "network", false, "register the top's own networking API too, at http://HOST:9696: its role is not part of all")
 	cmd.Flags().StringVar(&r.networkURL, "network-url", "",
-		"address of a pod's networking API, to stand for the region's until the top has its own: the openstack client wants one to boot a server")
+		"address of the networking API: the top's, or a pod's to stand for it, as the openstack client wants one to boot a server")
 	return group("catalog", "Manage the top's place in Keystone's catalog", cmd)
 }
 
 // fillIn derives the addresses that were not given from the host.
 func (r *registration) fillIn() error {
-	for _, u := range []struct {
+	type address struct {
 		flag, port, path string
 		url              *string
-	}{
+	}
+	addresses := []address{
 		{"compute-url", "8774", "/v2.1", &r.computeURL},
 		{"volume-url", "8776", "/v3", &r.volumeURL},
 		{"admin-url", "19999", "/v1.0", &r.adminURL},
-	} {
+	}
+	if r.network {
+		addresses = append(addresses, address{"network-url", "9696", "", &r.networkURL})
+	}
+	for _, u := range addresses {
 		if *u.url == "" {
 			if r.host == "" {
 				return usagef("--host or --%s is needed", u.flag)

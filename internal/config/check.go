@@ -103,7 +103,7 @@ func (c *Config) checkListeners(ps *problems) {
 	for _, l := range []struct {
 		role string
 		Listener
-	}{{RoleAdminAPI, c.AdminAPI}, {RoleNovaGW, c.NovaGW}, {RoleCinderGW, c.CinderGW}} {
+	}{{RoleAdminAPI, c.AdminAPI}, {RoleNovaGW, c.NovaGW}, {RoleCinderGW, c.CinderGW}, {RoleNeutron, c.Neutron}} {
 		if !c.Serves(l.role) {
 			continue
 		}

@@ -18,6 +18,7 @@ const (
 	RoleAdminAPI = "admin-api"
 	RoleNovaGW   = "nova-gw"
 	RoleCinderGW = "cinder-gw"
+	RoleNeutron  = "neutron"
 )
 
 // Config is the whole configuration. Its fields are the sections; see their tags for names, defaults and meanings.
@@ -29,6 +30,10 @@ type Config struct {
 	AdminAPI Listener `cfg:"admin-api" defaults:"listen=0.0.0.0:19999"`
 	NovaGW   Listener `cfg:"nova-gw" defaults:"listen=0.0.0.0:8774"`
 	CinderGW Listener `cfg:"cinder-gw" defaults:"listen=0.0.0.0:8776"`
+	Neutron  Listener `cfg:"neutron" defaults:"listen=0.0.0.0:9696"`
+	Networks Networks `cfg:"networks"`
+	Quotas   Quotas   `cfg:"quotas"`
+	Policy   Policy   `cfg:"oslo_policy"`
 	Pod      Pod      `cfg:"pod"`
 	Routing  Routing  `cfg:"routing"`
 	List     List     `cfg:"list"`
@@ -40,7 +45,7 @@ type Config struct {
 // Default is the section [DEFAULT].
 type Default struct {
 	RegionName   string        `cfg:"region_name" default:"RegionOne" help:"Region of the top: where clients find its endpoints in the catalog of Keystone. The regions of the pods are registered by the Admin API."`
-	Roles        []string      `cfg:"roles" default:"all" choices:"all,admin-api,nova-gw,cinder-gw" help:"What this process serves."`
+	Roles        []string      `cfg:"roles" default:"all" choices:"all,admin-api,nova-gw,cinder-gw,neutron" help:"What this process serves. neutron is not yet part of all."`
 	LogLevel     slog.Level    `cfg:"log_level" default:"info" choices:"debug,info,warn,error" help:"Least level of the lines that are logged."`
 	LogFormat    string        `cfg:"log_format" default:"auto" choices:"auto,json,text" help:"Form of log lines, which go to stderr. auto is text on a terminal, else json."`
 	DrainTimeout time.Duration `cfg:"drain_timeout" default:"30s" min:"0s" help:"How long a process that was told to stop lets requests finish."`
@@ -74,12 +79,40 @@ type Ops struct {
 	Listen Address `cfg:"listen" default:"127.0.0.1:19998" help:"host:port of /healthz, /readyz, /metrics and /debug/pprof, which ask for no token."`
 }
 
-// Listener is the section of a role that listens: [admin-api], [nova-gw], [cinder-gw].
+// Listener is the section of a role that listens: [admin-api], [nova-gw], [cinder-gw], [neutron].
 type Listener struct {
 	Listen         Address `cfg:"listen" help:"host:port to listen on."`
 	PublicEndpoint URL     `cfg:"public_endpoint" default:"" help:"Address of this API for users, without version: the links in answers begin with it. If empty they begin with the address of the request."`
 	CertFile       string  `cfg:"cert_file" default:"" help:"PEM certificate and chain. With key_file, the listener speaks TLS. Read again when it changes."`
 	KeyFile        string  `cfg:"key_file" default:"" help:"PEM key of cert_file."`
+}
+
+// Networks is the section [networks]: what networks that the top makes are made of. The keys are those of Neutron's ML2.
+type Networks struct {
+	ProjectTypes []string `cfg:"project_network_types" default:"vlan" help:"Types of the networks that users make without naming one (local, vlan, vxlan), in the order in which they are tried."`
+	FlatNetworks []string `cfg:"flat_networks" default:"" help:"Physical networks on which administrators may make flat networks; * is any."`
+	VLANRanges   []string `cfg:"network_vlan_ranges" default:"" help:"Physical networks that join the pods, with the VLANs that the top gives out: bridge:2001:3000. Without a range only administrators use it, by naming the VLAN."`
+	VNIRanges    []string `cfg:"vni_ranges" default:"" help:"VXLAN ids that the top gives out: 10000:19999. Something must carry VXLAN between the pods."`
+	PhysicalMTU  int      `cfg:"global_physnet_mtu" default:"1500" min:"68" help:"MTU of what joins the pods."`
+}
+
+// Quotas is the section [quotas]: how many objects a project may have unless the quota API says otherwise. -1 is no limit. Keys
+// and defaults are Neutron's.
+type Quotas struct {
+	Network           int `cfg:"quota_network" default:"100" min:"-1" help:"Networks of a project."`
+	Subnet            int `cfg:"quota_subnet" default:"100" min:"-1" help:"Subnets of a project."`
+	SubnetPool        int `cfg:"quota_subnetpool" default:"-1" min:"-1" help:"Subnet pools of a project."`
+	Port              int `cfg:"quota_port" default:"500" min:"-1" help:"Ports of a project."`
+	Router            int `cfg:"quota_router" default:"10" min:"-1" help:"Routers of a project."`
+	FloatingIP        int `cfg:"quota_floatingip" default:"50" min:"-1" help:"Floating IPs of a project."`
+	SecurityGroup     int `cfg:"quota_security_group" default:"10" min:"-1" help:"Security groups of a project."`
+	SecurityGroupRule int `cfg:"quota_security_group_rule" default:"100" min:"-1" help:"Rules of all security groups of a project."`
+	RBACPolicy        int `cfg:"quota_rbac_policy" default:"10" min:"-1" help:"RBAC policies of a project."`
+}
+
+// Policy is the section [oslo_policy].
+type Policy struct {
+	File string `cfg:"policy_file" default:"" help:"YAML file with rules, in oslo.policy's language, that go before Neutron's defaults in the networking API. Read at the start."`
 }
 
 // Pod is the section [pod]: how pods are called, the same for all.
@@ -107,7 +140,7 @@ type List struct {
 	Partial string `cfg:"partial" default:"allow" choices:"allow,fail" help:"When a pod does not answer a list: allow answers with what the others have, fail answers 503."`
 }
 
-// Serves tells whether this process has a role.
+// Serves tells whether this process has a role. RoleNeutron must be named: it is not part of all.
 func (c *Config) Serves(role string) bool {
-	return slices.Contains(c.Default.Roles, RoleAll) || slices.Contains(c.Default.Roles, role)
+	return slices.Contains(c.Default.Roles, RoleAll) && role != RoleNeutron || slices.Contains(c.Default.Roles, role)
 }

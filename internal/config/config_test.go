@@ -185,7 +185,7 @@ configuration: open DIR/absent.conf: no such file or directory
 --set pod.timeut: unknown key "timeut" in [pod]; did you mean "timeout"?
 --set timeout: is not section.key=value
 --set pod.timeout: is not section.key=value
-DIR/t.conf:4: [DEFAULT] roles: "nova-gv" is none of all, admin-api, nova-gw, cinder-gw; did you mean "nova-gw"?
+DIR/t.conf:4: [DEFAULT] roles: "nova-gv" is none of all, admin-api, nova-gw, cinder-gw, neutron; did you mean "nova-gw"?
 DIR/t.conf:3: [DEFAULT] log_level: "warning" is none of debug, info, warn, error; did you mean "warn"?
 DIR/t.conf:5: [DEFAULT] log_format: "xml" is none of auto, json, text
 DIR/t.conf:7: [DEFAULT] drain_timeout: "soon" is not a duration like 90s, 1m30s, or a number of seconds

@@ -95,7 +95,7 @@ func (f field) decodeList(v *[]string, text string) error {
 		}
 		*v = append(*v, item)
 	}
-	if len(*v) == 0 {
+	if len(*v) == 0 && f.def != "" {
 		return errors.New("names nothing")
 	}
 	return nil
