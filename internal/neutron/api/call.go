@@ -61,7 +61,7 @@ func (c *Call) Allows(rule string, o *store.Object) (bool, error) {
 	if o == nil {
 		return c.allows(rule, nil)
 	}
-	return c.allows(rule, c.targetOf(c.engine.tables[c.Resource.Collection], o))
+	return c.allows(rule, &target{c: c, table: c.engine.tables[c.Resource.Collection], reader: c.Reader(), object: o})
 }
 
 // Authorize refuses, as PolicyNotAuthorized, what a policy rule does not allow the caller on no object in particular.

@@ -118,7 +118,6 @@ func (f *fixture) networks() *Resource {
 				if _, ok := o.Attrs["provider:network_type"]; !ok {
 					o.Attrs["provider:network_type"] = "vlan"
 				}
-				delete(o.Attrs, "shared")
 				return nil
 			},
 			Created: func(c *Call, _ store.Tx, o *store.Object) error {

@@ -67,8 +67,9 @@ func (c *Call) complete(t *table, page []*store.Object) error {
 	return t.Rules.Show(c, c.engine.Store.Reader(), page)
 }
 
+// targetOf is an object, or each of a page in turn, as the caller sees it.
 func (c *Call) targetOf(t *table, o *store.Object) *target {
-	return &target{c: c, table: t, reader: c.engine.Store.Reader(), object: o}
+	return &target{c: c, table: t, reader: c.engine.Store.Reader(), object: o, shown: t.Rules.Show != nil}
 }
 
 // list serves GET /v2.0/networks: one statement for the page, and one or two more where it has others' objects.
