@@ -37,7 +37,10 @@ type dialect struct {
 	// condition within an OR only if it looks like an array.
 	oneOf, oneOfEnd string
 	position        string // the function that finds a text in another: 0 if it is not there
-	json            jsonTexts
+	// noIndex before a column keeps SQLite from walking through all rows of a table by an index only because it has the order that
+	// is asked for. PostgreSQL knows how many rows that would be.
+	noIndex string
+	json    jsonTexts
 	// uuid makes an argument of an id.
 	uuid func(uuid.UUID) any
 	// abandon ends a transaction whose commit has failed.
@@ -75,6 +78,7 @@ var sqliteDialect = dialect{
 	oneOf:    ` IN (`,
 	oneOfEnd: `)`,
 	position: `instr`,
+	noIndex:  `+`,
 	json: jsonTexts{
 		value:     `COALESCE(o.doc -> ?, 'null')`,
 		text:      `CAST(o.doc ->> ? AS text)`,

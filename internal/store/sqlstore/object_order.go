@@ -17,14 +17,20 @@ type term struct {
 
 // order returns the terms by which the rows are walked: the last one is the id, so that no two rows are equal. An attribute that
 // has no column is two terms: numbers are compared as numbers, all else as text.
+//
+// What a project sees is found by indices of their own, and then sorted: see dialect.noIndex.
 func (w *objectQuery) order() []term {
 	var terms []term
+	table := `o.`
+	if w.VisibleTo != "" {
+		table = w.dialect.noIndex + table
+	}
 	byID := false
 	for _, key := range w.Sort {
 		desc := key.Desc != w.Reverse
 		switch c := w.table.column(key.Attr); {
 		case c != nil:
-			terms = append(terms, term{expression: `o.` + c.name, desc: desc, nullable: c.nullable})
+			terms = append(terms, term{expression: table + c.name, desc: desc, nullable: c.nullable})
 		case !strings.Contains(key.Attr, `"`): // which member could not say, and no attribute has
 			member := w.dialect.json.member(key.Attr)
 			terms = append(terms,
@@ -36,7 +42,7 @@ func (w *objectQuery) order() []term {
 		}
 	}
 	if !byID {
-		terms = append(terms, term{expression: `o.id`, desc: w.Reverse})
+		terms = append(terms, term{expression: table + `id`, desc: w.Reverse})
 	}
 	return terms
 }
@@ -61,9 +67,12 @@ func clause(terms []term) (text string, args []any) {
 
 // behind is the condition of rows behind one that has these values.
 //
-// For terms a, b, c it is a >= A AND (a > A OR a = A AND (b > B OR b = B AND c > C)): an index can start from the first part, which
-// follows from the rest.
+// For terms a, b, c it is (a, b, c) > (A, B, C), which an index can start from. Where some descend, or can be NULL, that is written
+// out: a >= A AND (a > A OR a = A AND (b > B OR b = B AND c > C)). An index can start from the first part, which follows from the rest.
 func behind(terms []term, values []any) (text string, args []any) {
+	if !slices.ContainsFunc(terms, func(t term) bool { return t.nullable || t.desc != terms[0].desc }) {
+		return behindRow(terms, values)
+	}
 	text, args = terms[len(terms)-1].after(values[len(terms)-1])
 	for i := len(terms) - 2; i >= 0; i-- {
 		t, v := terms[i], values[i]
@@ -80,6 +89,18 @@ func behind(terms []term, values []any) (text string, args []any) {
 		text, args = first.expression+from+text, slices.Concat(first.args, values[:1], args)
 	}
 	return text, args
+}
+
+func behindRow(terms []term, values []any) (text string, args []any) {
+	expressions := make([]string, len(terms))
+	for i, t := range terms {
+		expressions[i] = t.expression
+	}
+	than := `) > (?`
+	if terms[0].desc {
+		than = `) < (?`
+	}
+	return `(` + strings.Join(expressions, `, `) + than + strings.Repeat(`, ?`, len(terms)-1) + `)`, values
 }
 
 // after is the condition of rows with a later value of the term.

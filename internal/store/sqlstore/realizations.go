@@ -42,7 +42,7 @@ func scanRealization(rows *sql.Rows) (r store.Realization, err error) {
 	if deleted.Valid {
 		r.DeletedAt = timeOf(deleted.Int64)
 	}
-	if r.Detail, err = decodeJSON(detail); err != nil {
+	if r.Detail, err = (jsonNames{}).decode(detail); err != nil {
 		return r, fmt.Errorf("detail of %s %s in pod %d: %w", r.Kind, r.TopID, r.PodNum, err)
 	}
 	return r, nil
@@ -87,7 +87,11 @@ func (s *Store) realizationQuery(q store.RealizationQuery) (string, []any, error
 		if err != nil {
 			return "", nil, err
 		}
-		w.and(`(kind, top_id, pod_num) > (?, ?, ?)`, q.After.Kind, after, q.After.PodNum)
+		if q.Kind == q.After.Kind && q.PodNum == q.After.PodNum { // there is an index for a walk through a pod
+			w.and(`top_id > ?`, after)
+		} else {
+			w.and(`(kind, top_id, pod_num) > (?, ?, ?)`, q.After.Kind, after, q.After.PodNum)
+		}
 	}
 	text, args := `SELECT `+realizationColumns+` FROM realization`+w.String()+` ORDER BY kind, top_id, pod_num`, w.args
 	if q.Limit > 0 {

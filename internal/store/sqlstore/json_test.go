@@ -1,0 +1,117 @@
+package sqlstore
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// standard is what encoding/json makes of a text.
+func standard(text []byte) (map[string]any, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	var object map[string]any
+	err := d.Decode(&object)
+	if err == nil && (object == nil || d.More()) {
+		err = errNotObject
+	}
+	for name, value := range object {
+		object[name] = plainNumbers(value)
+	}
+	return object, err
+}
+
+func plainNumbers(value any) any {
+	switch v := value.(type) {
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return n
+		}
+		f, _ := v.Float64() // valid, or the texts are compared by their errors
+		return f
+	case []any:
+		for i := range v {
+			v[i] = plainNumbers(v[i])
+		}
+	case map[string]any:
+		for name := range v {
+			v[name] = plainNumbers(v[name])
+		}
+	}
+	return value
+}
+
+func genJSON(depth int) *rapid.Generator[any] {
+	plain := []*rapid.Generator[any]{
+		rapid.Just(any(nil)), rapid.Bool().AsAny(), rapid.Int64().AsAny(), rapid.Float64().AsAny(), rapid.String().AsAny(),
+	}
+	if depth > 0 {
+		inner := genJSON(depth - 1)
+		plain = append(plain, rapid.SliceOfN(inner, 0, 3).AsAny(), rapid.MapOfN(rapid.String(), inner, 0, 3).AsAny())
+	}
+	return rapid.OneOf(plain...)
+}
+
+// Whatever is written comes back as encoding/json reads it; and what is damaged is refused when encoding/json does.
+func TestDecode_AnyText_IsReadAsByEncodingJSON(t *testing.T) {
+	names := jsonNames{}
+	rapid.Check(t, func(t *rapid.T) {
+		text, err := json.Marshal(rapid.MapOfN(rapid.String(), genJSON(3), 0, 5).Draw(t, "object"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rapid.Bool().Draw(t, "indented") {
+			var b bytes.Buffer
+			if err := json.Indent(&b, text, "\t", " \r"); err != nil {
+				t.Fatal(err)
+			}
+			text = b.Bytes()
+		}
+		if rapid.Bool().Draw(t, "damaged") {
+			at := rapid.IntRange(0, len(text)-1).Draw(t, "at")
+			text[at] = rapid.SampledFrom([]byte("{}[]\",:\\0-+.eE tfn\x00\xff\n")).Draw(t, "byte")
+		}
+		want, wantErr := standard(text)
+		got, err := names.decode(text)
+		if (err == nil) != (wantErr == nil) {
+			t.Fatalf("%s: error %v, encoding/json %v", text, err, wantErr)
+		}
+		if diff := cmp.Diff(want, got); err == nil && diff != "" {
+			t.Fatalf("%s (-want +got):\n%s", text, diff)
+		}
+	})
+}
+
+func TestDecode_WhatIsNoObject_IsRefused(t *testing.T) {
+	for _, text := range []string{"", " ", "null", "[]", "1", `{"a":1}{}`, `{"a":1`, `{"a"`, `{"a":}`, `{,}`, `{"a":1,}`, `{"a":[1,]}`, `{"a":tru}`,
+		`{"a":01}`, `{"a":+1}`, `{"a":"\x"}`, `{"a":"`, `{a:1}`, `{"a":1e999}`} {
+		if got, err := (jsonNames{}).decode([]byte(text)); err == nil {
+			t.Errorf("decode(%q) = %v, want an error", text, got)
+		}
+	}
+}
+
+// BenchmarkDecode reads a port, beside encoding/json.
+func BenchmarkDecode(b *testing.B) {
+	text := []byte(planPort)
+	b.Run("ours", func(b *testing.B) {
+		names := jsonNames{}
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := names.decode(text); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("encoding/json", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := standard(text); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

@@ -1,0 +1,194 @@
+package sqlstore
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/tricircle/tricircle/internal/store"
+)
+
+// planPort is what ports look like to clients, about as long as in life.
+const planPort = `{"name": "port", "description": "", "admin_state_up": true, "status": "ACTIVE", "mac_address": "", "network_id": "", ` +
+	`"device_id": "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "device_owner": "compute:az1", "fixed_ips": [{"subnet_id": ` +
+	`"6ba7b810-9dad-11d1-80b4-00c04fd430c8", "ip_address": "10.0.0.1"}], "security_groups": ["6ba7b810-9dad-11d1-80b4-00c04fd430c8"], ` +
+	`"allowed_address_pairs": [], "extra_dhcp_opts": [], "binding:host_id": "", "binding:profile": {}, "binding:vif_details": {}, ` +
+	`"binding:vif_type": "unbound", "binding:vnic_type": "normal", "port_security_enabled": true, "dns_name": "", "dns_assignment": [], ` +
+	`"qos_policy_id": null, "qos_network_policy_id": null, "resource_request": null, "propagate_uplink_status": null, ` +
+	`"ip_allocation": "immediate", "numa_affinity_policy": null, "tags": []}`
+
+// fillPorts puts n ports on n/100 networks of n/1000 projects, each in a subnet and a security group of its project, one of ten with a
+// tag, and each realized in one of four pods.
+func fillPorts(t testing.TB, s *Store, n int) {
+	t.Helper()
+	id, mac, ip := `unhex(printf('%08x', i) || '000040008000000000000000')`, `printf('%012x', i)`, `unhex(printf('%032x', i))`
+	if s.dialect == &postgresDialect {
+		id, mac = `CAST(lpad(to_hex(i), 8, '0') || '-0000-4000-8000-000000000000' AS uuid)`, `lpad(to_hex(i), 12, '0')`
+		ip = `decode(lpad(to_hex(i), 32, '0'), 'hex')`
+	}
+	of := func(expression string) string { return strings.ReplaceAll(id, "i)", "("+expression+"))") }
+	times := ` 1, 1000000 * CAST(i AS bigint), 1000000 * CAST(i AS bigint), `
+	for _, fill := range []struct {
+		rows   int
+		insert string
+	}{
+		{n / 100, `INSERT INTO network (id, project_id, name, is_external, revision, created_at, updated_at, doc)
+			SELECT ` + id + `, 'project-' || (i / 10), 'net-' || i, 0, ` + times + `'{}' FROM series`},
+		{n / 100, `INSERT INTO subnet (id, project_id, name, network_id, revision, created_at, updated_at, doc)
+			SELECT ` + id + `, 'project-' || (i / 10), 'subnet-' || i, ` + id + `, ` + times + `'{}' FROM series`},
+		{n / 200, `INSERT INTO security_group (id, project_id, name, revision, created_at, updated_at, doc)
+			SELECT ` + id + `, 'project-' || (i / 5), 'group-' || i, ` + times + `'{}' FROM series`},
+		{n / 100, `INSERT INTO security_group_rule (id, project_id, name, security_group_id, revision, created_at, updated_at, doc)
+			SELECT ` + id + `, 'project-' || (i / 10), '', ` + of("i / 2") + `, ` + times + `'{}' FROM series`},
+		{n / 1000, `INSERT INTO rbac_policy (id, project_id, name, object_type, object_id, action, target_project, revision, created_at,
+				updated_at, doc)
+			SELECT ` + id + `, 'project-' || i, '', 'network', ` + of("i * 10") + `, 'access_as_shared', 'project-' || (i + 1), ` +
+			times + `'{}' FROM series`},
+		{n, `INSERT INTO port (id, project_id, name, network_id, device_id, device_owner, mac_address, revision, created_at, updated_at, doc)
+			SELECT ` + id + `, 'project-' || (i / 1000), 'port-' || i, ` + of("i / 100") + `, 'device-' || (i / 2), 'compute:az' || (i % 3), ` +
+			mac + `, ` + times + `'` + planPort + `' FROM series`},
+		{n, `INSERT INTO address (subnet_id, port_id, ip, pod_num, used_for)
+			SELECT ` + of("i / 100") + `, ` + id + `, ` + ip + `, NULL, '' FROM series`},
+		{n, `INSERT INTO port_group (group_id, port_id) SELECT ` + of("i / 200") + `, ` + id + ` FROM series`},
+		{n, `INSERT INTO tag (kind, tag, object_id) SELECT 'port', 'tag-' || (i % 10), ` + id + ` FROM series WHERE i / 100 % 10 = 0`},
+		{n, `INSERT INTO realization (kind, top_id, pod_num, bottom_id, revision, deleted_at, created_at, updated_at, detail)
+			SELECT 'port', ` + id + `, 1 + i % 4, ` + of("i + 1") + `, 1, CASE WHEN i % 1000 = 0 THEN 1 END, 1, 1, '{}' FROM series`},
+		{n / 1000, `INSERT INTO segment (network_type, physical_network, segmentation_id, network_id)
+			SELECT 'vxlan', '', i + 1, ` + id + ` FROM series`},
+	} {
+		text := `WITH RECURSIVE series(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM series WHERE i < ` + fmt.Sprint(fill.rows-1) + `) `
+		if _, err := s.write.ExecContext(t.Context(), strings.Replace(fill.insert, "SELECT", text+"SELECT", 1)); err != nil {
+			t.Fatalf("%v\n%s", err, fill.insert)
+		}
+	}
+	if _, err := s.write.ExecContext(t.Context(), "ANALYZE"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// planned is a statement that a planner is asked about.
+type planned struct {
+	name string
+	make func(t testing.TB, s *Store) (text string, args []any, err error)
+	// sorts is set where it is fine to sort all that is found.
+	sorts bool
+}
+
+func equalTo(attr string, values ...any) []store.Filter {
+	return []store.Filter{{Attr: attr, Values: values}}
+}
+
+// page is the statement of a page of objects, ports if the query does not say what.
+func page(name string, q store.ObjectQuery) planned {
+	return planned{name: name, make: func(t testing.TB, s *Store) (string, []any, error) {
+		q.Kind, q.Limit = cmp.Or(q.Kind, store.KindPort), 1000
+		w, err := s.dialect.newObjectQuery(q)
+		if err != nil || q.Marker == "" {
+			text, args := w.list(w.order(), nil)
+			return text, args, err
+		}
+		marker, err := (&view{s, s.read}).marker(t.Context(), w, w.order())
+		text, args := w.list(w.order(), marker)
+		return text, args, err
+	}}
+}
+
+// short is a page of what is found so rarely that sorting it is nothing.
+func short(name string, q store.ObjectQuery) planned {
+	p := page(name, q)
+	p.sorts = true
+	return p
+}
+
+var network7, byCreation = equalTo("network_id", planID(7)), []store.SortKey{{Attr: "created_at", Desc: true}}
+
+var objectPlans = []planned{
+	{name: "show", make: func(_ testing.TB, s *Store) (string, []any, error) {
+		id, err := parseID(planID(1))
+		return s.owned.objects[store.KindPort].get, []any{s.dialect.uuid(id)}, err
+	}},
+	page("all", store.ObjectQuery{}),
+	page("all from a marker", store.ObjectQuery{Marker: planID(500)}),
+	page("all before a marker", store.ObjectQuery{Marker: planID(500), Reverse: true}),
+	page("all by name", store.ObjectQuery{Sort: []store.SortKey{{Attr: "name"}}}),
+	page("all by name from a marker", store.ObjectQuery{Sort: []store.SortKey{{Attr: "name"}}, Marker: planID(500)}),
+	short("of a project", store.ObjectQuery{VisibleTo: "project-1"}),
+	short("of a project from a marker", store.ObjectQuery{VisibleTo: "project-1", Marker: planID(1100)}),
+	short("of a project by time", store.ObjectQuery{VisibleTo: "project-1", Sort: byCreation, Marker: planID(1100)}),
+	short("by project", store.ObjectQuery{Filters: equalTo("project_id", "project-1")}),
+	short("by id", store.ObjectQuery{Filters: equalTo("id", planID(1))}),
+	short("by ids", store.ObjectQuery{Filters: equalTo("id", planID(1), planID(2), planID(3)), VisibleTo: "project-1"}),
+	short("by name", store.ObjectQuery{Filters: equalTo("name", "port-7")}),
+	short("by name, of a project", store.ObjectQuery{Filters: equalTo("name", "port-7"), VisibleTo: "project-1"}),
+	short("by network", store.ObjectQuery{Filters: network7}),
+	short("by network, of a project", store.ObjectQuery{Filters: network7, VisibleTo: "project-0"}),
+	short("by network from a marker", store.ObjectQuery{Filters: network7, Marker: planID(750)}),
+	short("by device", store.ObjectQuery{Filters: equalTo("device_id", "device-7")}),
+	short("by devices", store.ObjectQuery{Filters: equalTo("device_id", "device-7", "device-8", "device-9")}),
+	page("by device owner", store.ObjectQuery{Filters: equalTo("device_owner", "network:dhcp")}),
+	short("by MAC", store.ObjectQuery{Filters: equalTo("mac_address", "000000000007")}),
+	short("by address", store.ObjectQuery{Filters: equalTo("fixed_ips.ip_address", "::7")}),
+	short("by address, of a project", store.ObjectQuery{Filters: equalTo("fixed_ips.ip_address", "::7"), VisibleTo: "project-0"}),
+	short("by subnet", store.ObjectQuery{Filters: equalTo("fixed_ips.subnet_id", planID(7))}),
+	short("by security group", store.ObjectQuery{Filters: equalTo("security_groups", planID(1))}),
+	short("by tag", store.ObjectQuery{TagsAll: []string{"tag-1"}, VisibleTo: "project-1"}),
+	short("by one of two tags", store.ObjectQuery{TagsAny: []string{"tag-none", "tag-never"}}),
+	short("subnets of a network", store.ObjectQuery{Kind: store.KindSubnet, Filters: network7}),
+	short("rules of a group", store.ObjectQuery{Kind: store.KindSecurityGroupRule, Filters: equalTo("security_group_id", planID(1))}),
+	{name: "count of a project", sorts: true, make: func(_ testing.TB, s *Store) (string, []any, error) {
+		w, err := s.dialect.newObjectQuery(store.ObjectQuery{Kind: store.KindPort, Filters: equalTo("project_id", "project-1")})
+		text, args := w.count()
+		return text, args, err
+	}},
+	addresses("addresses of a window", store.AddressQuery{SubnetID: planID(1), From: netip.MustParseAddr("::1"), To: netip.MustParseAddr("::ffff"), Limit: 64}),
+	addresses("addresses of a port", store.AddressQuery{PortID: planID(1)}),
+	addresses("addresses of a pod", store.AddressQuery{SubnetID: planID(1), PodNum: 1, Use: store.UseInfra}),
+	realizations("realizations of objects", store.RealizationQuery{Kind: store.KindPort, TopIDs: []string{planID(1), planID(2)}}),
+	realizations("what a pod's ids stand for", store.RealizationQuery{BottomIDs: []string{planID(1), planID(2)}}),
+	realizations("walk over a pod", store.RealizationQuery{PodNum: 2, Kind: store.KindPort, Limit: 1000,
+		After: &store.RealizationKey{Kind: store.KindPort, TopID: planID(100), PodNum: 2}}),
+	realizations("tombstones", store.RealizationQuery{Deleted: new(true)}),
+	{name: "uses of a network", make: func(_ testing.TB, s *Store) (string, []any, error) {
+		id, err := parseID(planID(1))
+		return s.owned.objects[store.KindNetwork].uses[1], []any{s.dialect.uuid(id)}, err
+	}},
+}
+
+func addresses(name string, q store.AddressQuery) planned {
+	return planned{name: name, sorts: true, make: func(_ testing.TB, s *Store) (string, []any, error) { return s.addressQuery(q) }}
+}
+
+func realizations(name string, q store.RealizationQuery) planned {
+	return planned{name: name, sorts: true, make: func(_ testing.TB, s *Store) (string, []any, error) { return s.realizationQuery(q) }}
+}
+
+// scansByIndex is fine for a page of all objects, and no other: SQLite reads until it has found enough.
+var scansByIndex = regexp.MustCompile(`SCAN o USING INDEX`)
+
+var scansObjects = regexp.MustCompile(`(?m)Seq Scan on (port|address|port_group|tag|realization)\b|SCAN (address|port_group|tag|realization|o)$`)
+
+// TestPlans_Objects_UseAnIndex asks both planners what they would do, with enough rows for a scan to be a mistake.
+func TestPlans_Objects_UseAnIndex(t *testing.T) {
+	for _, e := range []engine{sqliteFile, postgreSQL} {
+		t.Run(e.name, func(t *testing.T) {
+			s := openMigrated(t, e)
+			fillPorts(t, s, 20_000)
+			for _, p := range objectPlans {
+				text, args, err := p.make(t, s)
+				if err != nil {
+					t.Fatalf("%s: %v", p.name, err)
+				}
+				plan := explain(t, s, text, args)
+				if scansObjects.MatchString(plan) || p.sorts && scansByIndex.MatchString(plan) {
+					t.Errorf("%s scans a table:\n%s\n%s", p.name, text, plan)
+				}
+				if !p.sorts && sortsAll.MatchString(plan) {
+					t.Errorf("%s sorts rather than stop at the last row of the page:\n%s\n%s", p.name, text, plan)
+				}
+			}
+		})
+	}
+}
