@@ -41,7 +41,10 @@ Made from the route tables by ` + "`go test ./docs -update`" + `; a test compare
 microversions and notes, are ` + "[nova/routes.go](../internal/gateway/nova/routes.go)" + ` and
 ` + "[cinder/routes.go](../internal/gateway/cinder/routes.go)" + `; how the services behave is in [api](api/README.md).
 `)
-	writeServed(t, &page, "Compute", nova.Service)
+	compute := func(public func(*http.Request) string, ceiling func() microversion.Version) (*gateway.Service, error) {
+		return nova.Service(public, ceiling, nil)
+	}
+	writeServed(t, &page, "Compute", compute)
 	writeServed(t, &page, "Block storage", cinder.Service)
 	if *update {
 		if err := os.WriteFile(servedPage, []byte(page.String()), 0o644); err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/tricircle/tricircle/internal/config"
 	"github.com/tricircle/tricircle/internal/httpx"
 	"github.com/tricircle/tricircle/internal/identity"
+	"github.com/tricircle/tricircle/internal/neutron/nic"
 	"github.com/tricircle/tricircle/internal/obs"
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/routing"
@@ -33,6 +34,7 @@ type core struct {
 	keystone *identity.Keystone
 	pods     *pod.Registry
 	routing  *routing.Table
+	nics     *nic.Service // nil without a networking service
 
 	now          func() time.Time
 	newID        func() string

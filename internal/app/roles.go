@@ -66,7 +66,10 @@ func (c *core) adminAPI(public publicURL) (http.Handler, error) {
 }
 
 func (c *core) novaGateway(public publicURL) (http.Handler, error) {
-	return c.gateway(public, nova.Service, pod.Compute)
+	describe := func(public publicURL, ceiling func() microversion.Version) (*gateway.Service, error) {
+		return nova.Service(public, ceiling, c.nics)
+	}
+	return c.gateway(public, describe, pod.Compute)
 }
 
 func (c *core) cinderGateway(public publicURL) (http.Handler, error) {

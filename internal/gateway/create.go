@@ -18,9 +18,11 @@ import (
 // Placement gathers what binds a new resource to a pod, and picks one. The zero value is not usable: see NewPlacement.
 type Placement struct {
 	call  *Call
-	bound *pod.Pod   // by a reference to something that is in one pod
-	why   string     // what bound it
-	zone  []*pod.Pod // pods that serve the zone asked for; nil when none was
+	bound *pod.Pod                    // by a reference to something that is in one pod
+	why   string                      // what bound it
+	zone  []*pod.Pod                  // pods that serve the zone asked for; nil when none was
+	what  string                      // something that the request refers to and that cannot be everywhere
+	fits  func([]*pod.Pod) []*pod.Pod // leaves the pods where what can be; nil if it can be everywhere
 }
 
 // NewPlacement starts with every pod possible.
@@ -74,8 +76,25 @@ func (pl *Placement) Zone(name string) bool {
 	return len(pl.zone) > 0
 }
 
+// Within restricts the placement to the pods that fits leaves, which are those where what can be. Unlike a zone it does not say where
+// the project wants to be.
+func (pl *Placement) Within(fits func([]*pod.Pod) []*pod.Pod, what string) {
+	pl.fits, pl.what = fits, what
+}
+
 // Pods returns where the resource may be created, best first. It is not empty unless err is set.
 func (pl *Placement) Pods() ([]*pod.Pod, error) {
+	pods, err := pl.eligible()
+	if err != nil || pl.fits == nil {
+		return pods, err
+	}
+	if pods = pl.fits(pods); len(pods) == 0 {
+		return nil, fault.BadRequest("%s cannot be where the server is to be.", pl.what)
+	}
+	return pods, nil
+}
+
+func (pl *Placement) eligible() ([]*pod.Pod, error) {
 	eligible := pl.call.Eligible()
 	if pl.zone != nil {
 		eligible = slices.DeleteFunc(eligible, func(p *pod.Pod) bool { return !slices.Contains(pl.zone, p) })

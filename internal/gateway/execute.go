@@ -98,16 +98,25 @@ func (c *Call) mayCall(p *pod.Pod) error {
 }
 
 func (c *Call) byID() error {
-	p, err := c.PodOf(c.Route.Type, c.Params.Get(c.Route.IDParam))
+	p, a, err := c.AskByID()
 	if err != nil {
 		return err
+	}
+	return c.Reply(p, a)
+}
+
+// AskByID sends the request to the pod that has the resource in its path, and returns the pod and its answer.
+func (c *Call) AskByID() (*pod.Pod, *Answer, error) {
+	p, err := c.PodOf(c.Route.Type, c.Params.Get(c.Route.IDParam))
+	if err != nil {
+		return nil, nil, err
 	}
 	a, err := c.ask(p, c.Body)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	c.learnFate(p, a)
-	return c.Reply(p, a)
+	return p, a, nil
 }
 
 // byRef sends a call to the pod of what its path and body refer to, which must agree, and records what is born there.

@@ -90,7 +90,7 @@ func newTop(t testing.TB, adjust ...func(*gateway.Options)) *top {
 	ceiling := func(s pod.Service) func() microversion.Version {
 		return func() microversion.Version { return u.Registry.Snapshot().Ceiling(s) }
 	}
-	compute, err := nova.Service(address, ceiling(pod.Compute))
+	compute, err := nova.Service(address, ceiling(pod.Compute), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,6 +43,7 @@ type Fault struct {
 	Methods      []string
 	PathContains string
 	Service      string // "compute", "volume" or "network"
+	After        int    // so many such requests go well before it begins
 	Count        int    // so many times, then the pod is well; 0: until cleared
 }
 
@@ -68,6 +69,7 @@ type faults struct {
 	mu      sync.Mutex
 	current *Fault
 	cleared chan struct{} // closed when current is replaced
+	before  int           // requests that go well yet
 	left    int
 }
 
@@ -79,7 +81,7 @@ func (p *Pod) SetFault(f Fault) {
 	}
 	p.faults.mu.Lock()
 	defer p.faults.mu.Unlock()
-	p.faults.current, p.faults.left, p.faults.cleared = &f, f.Count, make(chan struct{})
+	p.faults.current, p.faults.before, p.faults.left, p.faults.cleared = &f, f.After, f.Count, make(chan struct{})
 }
 
 func (fs *faults) clear() {
@@ -97,6 +99,10 @@ func (fs *faults) take(service string, r *http.Request) (*Fault, <-chan struct{}
 	defer fs.mu.Unlock()
 	f := fs.current
 	if f == nil || !f.matches(service, r) {
+		return nil, nil
+	}
+	if fs.before > 0 {
+		fs.before--
 		return nil, nil
 	}
 	if f.Count > 0 {

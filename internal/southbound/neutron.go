@@ -28,13 +28,19 @@ const (
 	Ports              Collection = "ports"
 	SecurityGroups     Collection = "security-groups"
 	SecurityGroupRules Collection = "security-group-rules"
+	RBACPolicies       Collection = "rbac-policies"
 )
 
 // plural is the member of a document that holds several.
 func (c Collection) plural() string { return strings.ReplaceAll(string(c), "-", "_") }
 
 // singular is the member of a document that holds one.
-func (c Collection) singular() string { return strings.TrimSuffix(c.plural(), "s") }
+func (c Collection) singular() string {
+	if c == RBACPolicies {
+		return "rbac_policy"
+	}
+	return strings.TrimSuffix(c.plural(), "s")
+}
 
 // Object is a resource by its attributes, as Neutron's documents have it: decoded JSON.
 type Object map[string]any

@@ -23,13 +23,21 @@ const noZone = "The requested availability zone is not available"
 
 // boot is POST /servers. What the body refers to binds it to a pod: volumes, ports and networks, server group and hints,
 // then the availability zone; without any the first pod that takes new work gets it. The body is forwarded whole, with only
-// the zone translated, and checked by the pod: whatever is not of the expected type here is left for Nova to refuse.
-func boot(c *gateway.Call) error {
+// the zone translated, and checked by the pod: whatever is not of the expected type here is left for Nova to refuse. Networks of the
+// top become ports in the pod before it hears of the server.
+func (n networks) boot(c *gateway.Call) error {
 	if !jsonx.Valid(c.Body) {
 		return fault.BadRequest("Malformed request body")
 	}
 	b := readBoot(c.Body)
 	pl := c.NewPlacement()
+	plan, err := n.plan(c, b.count)
+	if err != nil {
+		return err
+	}
+	if plan != nil {
+		b.ports, b.networks = nil, nil // of the top, and so of no pod
+	}
 	if err := b.bind(pl); err != nil {
 		return err
 	}
@@ -39,24 +47,40 @@ func boot(c *gateway.Call) error {
 	if err := b.bindHosts(pl); err != nil {
 		return err
 	}
-	p, a, err := pl.Create(gateway.Creation{
+	if plan != nil {
+		return n.bootOn(c, b, pl, plan)
+	}
+	p, a, err := b.create(c, pl, b.send(c))
+	if err != nil {
+		return err
+	}
+	return c.Reply(p, a)
+}
+
+// sender creates a server in a pod.
+type sender = func(ctx context.Context, p *pod.Pod) (*gateway.Answer, error)
+
+// send forwards the boot as it is.
+func (b *bootRequest) send(c *gateway.Call) sender {
+	return func(ctx context.Context, p *pod.Pod) (*gateway.Answer, error) {
+		body, err := b.bodyFor(p)
+		if err != nil {
+			return nil, err
+		}
+		return c.Do(ctx, p, gateway.Request{Method: http.MethodPost, Path: c.Path, Query: c.R.URL.RawQuery, Body: body})
+	}
+}
+
+// create runs the boot in the first pod that takes it.
+func (b *bootRequest) create(c *gateway.Call, pl *gateway.Placement, send sender) (*pod.Pod, *gateway.Answer, error) {
+	return pl.Create(gateway.Creation{
 		Name: b.name,
-		Send: func(ctx context.Context, p *pod.Pod) (*gateway.Answer, error) {
-			body, err := b.bodyFor(p)
-			if err != nil {
-				return nil, err
-			}
-			return c.Do(ctx, p, gateway.Request{Method: http.MethodPost, Path: c.Path, Query: c.R.URL.RawQuery, Body: body})
-		},
+		Send: send,
 		Born: func(ctx context.Context, p *pod.Pod, a *gateway.Answer) { b.record(ctx, c, p, a) },
 		LookUp: func(ctx context.Context, p *pod.Pod, since time.Duration) ([]gateway.Found, error) {
 			return b.lookUp(ctx, c, p, since)
 		},
 	})
-	if err != nil {
-		return err
-	}
-	return c.Reply(p, a)
 }
 
 // bootRequest is what the top needs of a boot request.
@@ -64,6 +88,7 @@ type bootRequest struct {
 	body  []byte
 	name  string
 	count int // servers asked for, at most
+	least int // and at least
 	zone  string
 	hosts []string // behind the zone: "zone[:host[:node]]" is how administrators force a host
 
@@ -71,7 +96,7 @@ type bootRequest struct {
 }
 
 func readBoot(body []byte) *bootRequest {
-	b := &bootRequest{body: body, count: 1}
+	b := &bootRequest{body: body, count: 1, least: 1}
 	b.name, _ = jsonx.String(body, "server", "name")
 	zone, _ := jsonx.String(body, "server", "availability_zone")
 	zone, hosts, forced := strings.Cut(zone, ":")
@@ -82,6 +107,9 @@ func readBoot(body []byte) *bootRequest {
 		raw, _, _ := jsonx.Get(body, "server", member)
 		if n, err := strconv.Atoi(strings.Trim(string(raw), `"`)); err == nil {
 			b.count = max(b.count, n)
+			if member == "min_count" {
+				b.least = max(b.least, n)
+			}
 		}
 	}
 	for _, d := range objects(body, "server", "block_device_mapping_v2") {

@@ -13,13 +13,15 @@ import (
 	"github.com/tricircle/tricircle/internal/gateway"
 	"github.com/tricircle/tricircle/internal/jsonx"
 	"github.com/tricircle/tricircle/internal/microversion"
+	"github.com/tricircle/tricircle/internal/neutron/nic"
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/store"
 )
 
 // Service describes Nova to the engine. public returns the base URL that a client used; ceiling is the highest
-// microversion to advertise.
-func Service(public func(*http.Request) string, ceiling func() microversion.Version) (*gateway.Service, error) {
+// microversion to advertise. nics is the networking service's side of servers; nil if the top has none.
+func Service(public func(*http.Request) string, ceiling func() microversion.Version, nics *nic.Service) (*gateway.Service, error) {
+	n := networks{nics}
 	table, err := gateway.NewTable(Routes)
 	if err != nil {
 		return nil, err
@@ -34,7 +36,13 @@ func Service(public func(*http.Request) string, ceiling func() microversion.Vers
 		Special: map[string]func(*gateway.Call) error{
 			"anyPod":         (*gateway.Call).AnyPod,
 			"zones":          (*gateway.Call).ListZones,
-			"boot":           boot,
+			"boot":           n.boot,
+			"server":         n.server,
+			"interfaces":     n.interfaces,
+			"attachNIC":      n.attachInterface,
+			"detachNIC":      n.detachInterface,
+			"group":          n.group,
+			"serverGroups":   n.serverGroups,
 			"attach":         attach,
 			"unshelve":       unshelve,
 			"first":          (*gateway.Call).First,

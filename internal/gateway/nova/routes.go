@@ -67,9 +67,9 @@ var current = map[string]gateway.Route{
 	"GET    /servers":        {Class: merge, Hosts: places{inQuery("host"), inQuery("node")}, Note: "rows lack the sort key: pods are asked for the detail"},
 	"POST   /servers":        {Class: byAZ, Handler: "boot", Note: "volumes, ports, group, hints, zone and host name the pod, and must agree"},
 	"GET    /servers/detail": {Class: merge, Hosts: places{inQuery("host"), inQuery("node")}, Note: "created_at desc, uuid asc; from 2.69 a bare list has minimal rows of pods that are down"},
-	"GET    /servers/{id}":   {Class: byID, Type: server, Note: "links, zone, host names; 503 while the pod is down, from 2.69 too"},
+	"GET    /servers/{id}":   {Class: byID, Type: server, Handler: "server", Note: "links, zone, host names; 503 while the pod is down, from 2.69 too"},
 	"PUT    /servers/{id}":   {Class: byID, Type: server, Note: "as GET"},
-	"DELETE /servers/{id}":   {Class: byID, Type: server, Note: "the routing stays, marked, for changes-since and instance actions"},
+	"DELETE /servers/{id}":   {Class: byID, Type: server, Handler: "server", Note: "the routing stays, marked, for changes-since and instance actions"},
 
 	// Server actions.
 	"POST   /servers/{id}/action confirmResize":       {Class: byID, Type: server},
@@ -87,7 +87,7 @@ var current = map[string]gateway.Route{
 	"POST   /servers/{id}/action os-getConsoleOutput": {Class: byID, Type: server},
 	"POST   /servers/{id}/action createBackup":        {Class: byID, Type: server, Note: "as createImage; rotates the images of the pod only"},
 	"POST   /servers/{id}/action restore":             {Class: byID, Type: server, Note: "needs the routing of the deleted server"},
-	"POST   /servers/{id}/action forceDelete":         {Class: byID, Type: server, Note: "as DELETE"},
+	"POST   /servers/{id}/action forceDelete":         {Class: byID, Type: server, Handler: "server", Note: "as DELETE"},
 	"POST   /servers/{id}/action evacuate":            {Class: byID, Type: server, Hosts: places{inBody("evacuate", "host")}, Note: "inside the pod; host unqualified"},
 	"POST   /servers/{id}/action addFloatingIp":       {Class: byID, Type: server, Max: v(43), Note: "Neutron's work, in the pod"},
 	"POST   /servers/{id}/action removeFloatingIp":    {Class: byID, Type: server, Max: v(43), Note: "Neutron's work, in the pod"},
@@ -104,8 +104,8 @@ var current = map[string]gateway.Route{
 	"POST   /servers/{id}/action os-getSerialConsole": {Class: byID, Type: server, Max: v(5), Note: "the URL of the pod's own proxy"},
 	"POST   /servers/{id}/action rescue":              {Class: byID, Type: server, Note: "rescue_image_ref must be in the pod"},
 	"POST   /servers/{id}/action unrescue":            {Class: byID, Type: server},
-	"POST   /servers/{id}/action addSecurityGroup":    {Class: byID, Type: server, Note: "by name: ids differ from pod to pod"},
-	"POST   /servers/{id}/action removeSecurityGroup": {Class: byID, Type: server, Note: "as addSecurityGroup"},
+	"POST   /servers/{id}/action addSecurityGroup":    {Class: byID, Type: server, Handler: "group", Note: "memberships of ports of the top are the top's; else by name, as ids differ from pod to pod"},
+	"POST   /servers/{id}/action removeSecurityGroup": {Class: byID, Type: server, Handler: "group", Note: "as addSecurityGroup"},
 	"POST   /servers/{id}/action shelve":              {Class: byID, Type: server, Note: "an image named <server>-shelved is born"},
 	"POST   /servers/{id}/action shelveOffload":       {Class: byID, Type: server},
 	"POST   /servers/{id}/action unshelve":            {Class: byID, Type: server, Handler: "unshelve", Hosts: places{inBody("unshelve", "host")}, Note: "its zone must be of the same pod"},
@@ -136,11 +136,11 @@ var current = map[string]gateway.Route{
 	"GET    /servers/{server_id}/topology":                 {Class: byID, Type: server, Min: v(78)},
 
 	// Network interfaces and security groups of a server.
-	"GET    /servers/{server_id}/os-interface":       {Class: byID, Type: server, Note: "net_id, port_id and subnet_id need mapping"},
-	"POST   /servers/{server_id}/os-interface":       {Class: byID, Type: server, Note: "net_id and port_id need mapping"},
-	"GET    /servers/{server_id}/os-interface/{id}":  {Class: byID, Type: server, Note: "id is a port: needs mapping"},
-	"DELETE /servers/{server_id}/os-interface/{id}":  {Class: byID, Type: server, Note: "id is a port: needs mapping"},
-	"GET    /servers/{server_id}/os-security-groups": {Class: byID, Type: server, Note: "ids of groups and rules need mapping"},
+	"GET    /servers/{server_id}/os-interface":       {Class: byID, Type: server, Handler: "interfaces", Note: "net_id, port_id and subnet_id are the top's, for what is its"},
+	"POST   /servers/{server_id}/os-interface":       {Class: byID, Type: server, Handler: "attachNIC", Note: "a port of the top is made, and realized in the pod"},
+	"GET    /servers/{server_id}/os-interface/{id}":  {Class: byID, Type: server, Handler: "interfaces", Note: "id is a port's, the top's if it is its"},
+	"DELETE /servers/{server_id}/os-interface/{id}":  {Class: byID, Type: server, Handler: "detachNIC", Note: "id is a port's, the top's if it is its"},
+	"GET    /servers/{server_id}/os-security-groups": {Class: byID, Type: server, Handler: "serverGroups", Note: "ids of groups are the top's, those of rules the pod's"},
 
 	// Volumes and shares of a server. They are in its pod.
 	"GET    /servers/{server_id}/os-volume_attachments":      {Class: byID, Type: server},

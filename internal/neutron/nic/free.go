@@ -1,0 +1,154 @@
+package nic
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tricircle/tricircle/internal/neutron/realize"
+	"github.com/tricircle/tricircle/internal/store"
+)
+
+// JobKind is the kind of job that frees the ports of a device in a pod: a server that is gone, or a boot of which nobody knows.
+const JobKind = "device"
+
+// forgotten is how old a boot is that nobody takes care of any more: every call in it has ended long before.
+const forgotten = 10 * time.Minute
+
+// Free is the handler of jobs of JobKind, with the resource "<device id>/<number of the pod>". Who has a port only its pod knows: its
+// Nova writes the server into the port, and takes it out again when the server is gone or the port detached. Ports that were made
+// for the server are deleted then, those that the user made are free. While the pod still uses them it is an error.
+func (s *Service) Free(ctx context.Context, job store.NewJob) error {
+	device, num, _ := strings.Cut(job.Resource, "/")
+	podNum, err := strconv.ParseInt(num, 10, 32)
+	if err != nil {
+		return fmt.Errorf("job %s %s: the resource is not <device>/<number of the pod>", job.Kind, job.Resource)
+	}
+	ports, err := s.Store.Reader().List(ctx, deviceQuery(device))
+	if err != nil || len(ports) == 0 {
+		return err
+	}
+	rows, err := s.portsIn(ctx, ports, int32(podNum))
+	if err != nil {
+		return err
+	}
+	live, err := s.Realizer.LivePorts(ctx, slices.Collect(maps.Keys(rows)))
+	if err != nil {
+		return err
+	}
+	return s.release(ctx, device, ports, rows, live)
+}
+
+// portsIn returns what ports are in a pod, by their ids.
+func (s *Service) portsIn(ctx context.Context, ports []*store.Object, podNum int32) (map[string]store.Realization, error) {
+	var ids []string
+	for _, p := range ports {
+		ids = append(ids, p.ID)
+	}
+	rows, err := s.Store.Reader().Realizations(ctx, store.RealizationQuery{Kind: store.KindPort, TopIDs: ids, PodNum: podNum})
+	byID := map[string]store.Realization{}
+	for _, row := range rows {
+		byID[row.TopID] = row
+	}
+	return byID, err
+}
+
+// release makes the ports of a device at the top agree with what the pod says of them.
+func (s *Service) release(ctx context.Context, device string, ports []*store.Object, rows map[string]store.Realization, live map[string]realize.LivePort) error {
+	used := 0
+	var made []string
+	for _, port := range ports {
+		row, here := rows[port.ID]
+		now := live[port.ID].DeviceID
+		switch {
+		case !here:
+		case now == device:
+			used++
+		case now == "" && row.Detail[ephemeral] == true:
+			made = append(made, port.ID)
+		default:
+			if err := s.setPortDevice(ctx, port.ID, device, now); err != nil {
+				return err
+			}
+		}
+	}
+	if err := s.free(ctx, made); err != nil {
+		return err
+	}
+	if used > 0 {
+		return fmt.Errorf("%d ports are still in use by %s in their pod", used, device)
+	}
+	return nil
+}
+
+// setPortDevice gives one port to another device, if it is still the former's.
+func (s *Service) setPortDevice(ctx context.Context, id, from, to string) error {
+	return s.Store.InTx(ctx, func(tx store.Tx) error {
+		port, err := tx.Get(ctx, store.KindPort, id)
+		if err != nil || text(port, "device_id") != from {
+			return err
+		}
+		port.Attrs["device_id"] = to
+		if to == "" {
+			port.Attrs["device_owner"] = ""
+		}
+		return tx.Update(ctx, port)
+	})
+}
+
+// Gone asks for the ports of a server to be freed as soon as its pod lets go of them. now tells to wait for one look.
+func (s *Service) Gone(ctx context.Context, serverID string, podNum int32, now bool) error {
+	ports, err := s.Store.Reader().List(ctx, deviceQuery(serverID))
+	if err != nil || len(ports) == 0 {
+		return err
+	}
+	job := deviceJob(serverID, ports[0].ProjectID, podNum)
+	if now {
+		return s.RunNow(ctx, job)
+	}
+	return s.Store.InTx(ctx, func(tx store.Tx) error { return tx.Enqueue(ctx, job) })
+}
+
+func deviceJob(device, projectID string, podNum int32) store.NewJob {
+	return store.NewJob{Kind: JobKind, Resource: device + "/" + strconv.Itoa(int(podNum)), ProjectID: projectID, PodNum: podNum}
+}
+
+// Sweep enqueues jobs for boots that nobody takes care of any more: the process that had them was killed.
+func (s *Service) Sweep(ctx context.Context) error {
+	ports, err := s.Store.Reader().List(ctx, store.ObjectQuery{Kind: store.KindPort,
+		Filters: []store.Filter{{Attr: "device_id", Op: store.HasPrefix, Values: []any{underway}}}})
+	if err != nil {
+		return err
+	}
+	ports = slices.DeleteFunc(ports, func(p *store.Object) bool { return p.UpdatedAt.After(s.Now().Add(-forgotten)) })
+	if len(ports) == 0 {
+		return nil
+	}
+	rows, err := s.portsIn(ctx, ports, 0)
+	if err != nil {
+		return err
+	}
+	var unplaced []string
+	err = s.Store.InTx(ctx, func(tx store.Tx) error {
+		unplaced = nil
+		for _, p := range ports {
+			row, ok := rows[p.ID]
+			if !ok {
+				unplaced = append(unplaced, p.ID)
+				continue
+			}
+			if err := tx.Enqueue(ctx, deviceJob(text(p, "device_id"), p.ProjectID, row.PodNum)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.free(ctx, unplaced) // a boot that got no further than making them: given ports are claimed with their realization
+}

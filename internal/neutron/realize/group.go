@@ -1,0 +1,268 @@
+package realize
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/url"
+	"slices"
+
+	"github.com/tricircle/tricircle/internal/southbound"
+	"github.com/tricircle/tricircle/internal/store"
+)
+
+// defaultGroup is the name of the group that Neutron makes for each project and that nobody else can make or delete.
+const defaultGroup = "default"
+
+// SecurityGroup realizes a security group in a pod, with its rules, and sees to it that the pod has shadows of its members in
+// other pods if it admits them. A default group is the pod's own of the project, whose rules become those of the top.
+//
+// What it admits is never more than at the top: rules that are too many go first, and one for another group that is not there
+// yet waits for it, with an *UnmadeError.
+func (r *Realizer) SecurityGroup(ctx context.Context, id string, podNum int32) error {
+	t, err := r.target(ctx, store.KindSecurityGroup, id, podNum)
+	switch {
+	case t == nil || err != nil:
+		return err
+	case t.top == nil:
+		return t.remove(ctx, southbound.SecurityGroups)
+	}
+	bottom, err := t.group(ctx)
+	if err != nil {
+		return err
+	}
+	if err := t.made(ctx, bottom.ID(), nil, nil); err != nil { // first of all: others may wait for it
+		return err
+	}
+	rules, err := t.wantedRules(ctx, bottom.ID())
+	if err != nil {
+		return err
+	}
+	nomore, err := t.rules(ctx, bottom, rules.bottom)
+	if err != nil {
+		return err
+	}
+	if err := t.shadows(ctx, rules.admitted, nomore); err != nil {
+		return err
+	}
+	if rules.missing != "" {
+		return t.unmade(ctx, store.KindSecurityGroup, rules.missing)
+	}
+	return nil
+}
+
+// group makes the group be there, whatever its rules.
+func (t *target) group(ctx context.Context) (southbound.Object, error) {
+	name := text(t.top, "name")
+	if name == defaultGroup {
+		// Asking for the groups of a project makes Neutron create the default one (neutron/db/securitygroups_db.py, Zed).
+		found, err := t.neutron.List(ctx, southbound.SecurityGroups, url.Values{"project_id": {t.top.ProjectID}, "name": {name}})
+		if err == nil && (len(found) == 0 || t.top.ProjectID == "") { // Neutron takes an empty filter for none
+			err = errors.New("pod " + t.pod.Name() + " has no default security group for project " + t.top.ProjectID)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return found[0], nil
+	}
+	a := attributes{born: southbound.Object{"project_id": t.top.ProjectID}, kept: southbound.Object{"name": name}}
+	if t.top.Attrs["stateful"] == false {
+		a.kept["stateful"] = false
+	}
+	return t.ensure(ctx, southbound.SecurityGroups, Key(store.KindSecurityGroup, t.top.ID), t.row.BottomID, a)
+}
+
+// ruleAttributes are what a rule says; two that agree in all of them are one.
+var ruleAttributes = [...]string{"direction", "ethertype", "protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id"}
+
+// sense is what a rule says, as a text that can be compared.
+func sense(rule southbound.Object) string {
+	all := make([]any, len(ruleAttributes))
+	for i, name := range ruleAttributes {
+		all[i] = rule[name]
+	}
+	raw, _ := json.Marshal(all) // it came from JSON
+	return string(raw)
+}
+
+// rules makes the rules of the group in the pod be those wanted. It returns the groups that rules admitted which were too many.
+func (t *target) rules(ctx context.Context, bottom southbound.Object, wanted map[string]southbound.Object) (nomore []string, err error) {
+	observed, _ := bottom["security_group_rules"].([]any)
+	var remotes []string
+	for _, entry := range observed {
+		rule := southbound.Object(asMap(entry))
+		// Whom an address group admits is not the same in all pods, and in some it is everybody (docs/networking-recipe.md).
+		if _, ok := wanted[sense(rule)]; ok && rule["remote_address_group_id"] == nil {
+			delete(wanted, sense(rule))
+			continue
+		}
+		if err := t.neutron.Delete(ctx, southbound.SecurityGroupRules, rule.ID()); err != nil {
+			return nil, err
+		}
+		if remote := rule.Text("remote_group_id"); remote != "" {
+			remotes = addNew(remotes, remote)
+		}
+	}
+	if len(wanted) > 0 {
+		var more []southbound.Object
+		for _, key := range slices.Sorted(maps.Keys(wanted)) {
+			more = append(more, wanted[key])
+		}
+		if _, err := t.neutron.CreateAll(ctx, southbound.SecurityGroupRules, more); err != nil {
+			return nil, err
+		}
+	}
+	if len(remotes) == 0 {
+		return nil, nil
+	}
+	rows, err := t.Store.Reader().Realizations(ctx, store.RealizationQuery{Kind: store.KindSecurityGroup, PodNum: t.row.PodNum, BottomIDs: remotes})
+	for _, row := range rows {
+		nomore = append(nomore, row.TopID)
+	}
+	return nomore, err
+}
+
+// ruleSet are the rules of a group as they should be in the pod.
+type ruleSet struct {
+	bottom   map[string]southbound.Object // in the pod's words, by their sense
+	admitted []string                     // groups whose members are admitted, by their ids at the top
+	missing  string                       // one of those that is not in the pod yet
+}
+
+// wantedRules are the rules of the top. Those that cannot be put into the pod's words are left out: nobody is admitted by what is
+// not there.
+func (t *target) wantedRules(ctx context.Context, bottomID string) (set ruleSet, err error) {
+	rules, err := t.Store.Reader().List(ctx, store.ObjectQuery{Kind: store.KindSecurityGroupRule,
+		Filters: []store.Filter{equal("security_group_id", t.top.ID)}})
+	if err != nil {
+		return set, err
+	}
+	remotes, err := t.remotes(ctx, rules, bottomID)
+	if err != nil {
+		return set, err
+	}
+	set.bottom = map[string]southbound.Object{}
+	for _, r := range rules {
+		if r.Attrs["remote_address_group_id"] != nil {
+			continue
+		}
+		rule := southbound.Object{"security_group_id": bottomID, "project_id": t.top.ProjectID}
+		for _, name := range ruleAttributes {
+			if v := r.Attrs[name]; v != nil {
+				rule[name] = v
+			}
+		}
+		if remote := text(r, "remote_group_id"); remote != "" {
+			if remotes[remote] == "" {
+				set.missing = remote
+				continue
+			}
+			set.admitted = addNew(set.admitted, remote)
+			rule["remote_group_id"] = remotes[remote]
+		}
+		set.bottom[sense(rule)] = rule
+	}
+	return set, nil
+}
+
+// remotes returns the ids in the pod of the groups that rules admit, by those at the top.
+func (t *target) remotes(ctx context.Context, rules []*store.Object, bottomID string) (map[string]string, error) {
+	bottom := map[string]string{t.top.ID: bottomID}
+	var others []string
+	for _, r := range rules {
+		if remote := text(r, "remote_group_id"); remote != "" && remote != t.top.ID {
+			others = addNew(others, remote)
+		}
+	}
+	if len(others) == 0 {
+		return bottom, nil
+	}
+	rows, err := t.Store.Reader().Realizations(ctx, live(store.RealizationQuery{Kind: store.KindSecurityGroup, TopIDs: others, PodNum: t.row.PodNum}))
+	for _, row := range rows {
+		bottom[row.TopID] = row.BottomID
+	}
+	return bottom, err
+}
+
+// shadows enqueues the jobs of ports that are members of the groups that this one admits, and need a shadow in the pod but have none,
+// or one without their group; and of those in groups that it admits no more.
+func (t *target) shadows(ctx context.Context, admitted, nomore []string) error {
+	if len(admitted)+len(nomore) == 0 {
+		return nil
+	}
+	return t.Store.InTx(ctx, func(tx store.Tx) error {
+		members, err := tx.List(ctx, store.ObjectQuery{Kind: store.KindPort,
+			Filters: []store.Filter{equal("security_groups", anys(slices.Concat(admitted, nomore))...)}})
+		if err != nil || len(members) == 0 {
+			return err
+		}
+		rows, err := tx.Realizations(ctx, live(store.RealizationQuery{Kind: store.KindPort, TopIDs: idsOf(members)}))
+		if err != nil {
+			return err
+		}
+		networks, err := t.networksHere(ctx, tx)
+		if err != nil {
+			return err
+		}
+		known := byPort(rows)
+		var jobs []store.NewJob
+		for _, m := range members {
+			here, away := t.whereIs(known[m.ID])
+			groups := slices.DeleteFunc(texts(m.Attrs["security_groups"]), func(id string) bool { return !slices.Contains(admitted, id) })
+			wanted := away && len(groups) > 0 && networks[text(m, "network_id")]
+			switch {
+			case wanted && here == nil:
+				shadow := store.Realization{Kind: m.Kind, TopID: m.ID, PodNum: t.row.PodNum, Detail: map[string]any{"shadow": true}}
+				if err := tx.PutRealization(ctx, shadow); err != nil {
+					return err
+				}
+			case here == nil || !isShadow(*here) || wanted && contains(texts(here.Detail["groups"]), groups):
+				continue
+			}
+			jobs = append(jobs, Job(m.Kind, m.ID, m.ProjectID, t.row.PodNum))
+		}
+		return tx.Enqueue(ctx, jobs...)
+	})
+}
+
+// byPort sorts realizations by what they are of.
+func byPort(rows []store.Realization) map[string][]store.Realization {
+	all := map[string][]store.Realization{}
+	for _, row := range rows {
+		all[row.TopID] = append(all[row.TopID], row)
+	}
+	return all
+}
+
+// whereIs returns what a port is in this pod, or nil, and whether the port itself is in another one.
+func (t *target) whereIs(rows []store.Realization) (here *store.Realization, away bool) {
+	for i, row := range rows {
+		if row.PodNum == t.row.PodNum {
+			here = &rows[i]
+		} else if !isShadow(row) {
+			away = true
+		}
+	}
+	return here, away
+}
+
+// contains tells whether all of some are in a list.
+func contains(list, some []string) bool {
+	return !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(list, s) })
+}
+
+// networksHere are the ids of the networks that are in the pod.
+func (t *target) networksHere(ctx context.Context, tx store.Tx) (map[string]bool, error) {
+	rows, err := tx.Realizations(ctx, live(store.RealizationQuery{Kind: store.KindNetwork, PodNum: t.row.PodNum}))
+	here := map[string]bool{}
+	for _, row := range rows {
+		here[row.TopID] = row.BottomID != ""
+	}
+	return here, err
+}
+
+func asMap(v any) map[string]any {
+	m, _ := v.(map[string]any)
+	return m
+}

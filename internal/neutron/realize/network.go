@@ -1,0 +1,249 @@
+package realize
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/tricircle/tricircle/internal/southbound"
+	"github.com/tricircle/tricircle/internal/store"
+)
+
+// Network realizes a network and its subnets in a pod. The realization gets the network's id when all of that is there.
+func (r *Realizer) Network(ctx context.Context, id string, podNum int32) error {
+	t, err := r.target(ctx, store.KindNetwork, id, podNum)
+	switch {
+	case t == nil || err != nil:
+		return err
+	case t.top == nil:
+		return t.removeNetwork(ctx)
+	}
+	wanted, err := t.network(ctx)
+	if err != nil {
+		return err
+	}
+	bottom, err := t.ensure(ctx, southbound.Networks, Key(store.KindNetwork, id), t.row.BottomID, wanted)
+	if err != nil {
+		return err
+	}
+	if err := t.share(ctx, bottom.ID()); err != nil {
+		return err
+	}
+	subnets, err := t.subnets(ctx, bottom.ID())
+	if err != nil {
+		return err
+	}
+	shared, err := t.sharedWith(ctx)
+	if err != nil {
+		return err
+	}
+	return t.made(ctx, bottom.ID(), map[string]any{"shared": len(shared) > 0}, func(tx store.Tx, was store.Realization) error {
+		for _, s := range subnets {
+			if err := tx.PutRealization(ctx, s); err != nil {
+				return err
+			}
+		}
+		if was.BottomID == bottom.ID() {
+			return nil
+		}
+		return enqueueMembers(ctx, tx, t.top, podNum)
+	})
+}
+
+// removeNetwork is remove for a network, whose subnets go with it.
+func (t *target) removeNetwork(ctx context.Context) error {
+	var subnets []southbound.Object
+	if t.row.BottomID != "" { // Neutron takes an empty filter for none
+		var err error
+		if subnets, err = t.neutron.List(ctx, southbound.Subnets, url.Values{"network_id": {t.row.BottomID}}); err != nil {
+			return err
+		}
+	}
+	if err := t.remove(ctx, southbound.Networks); err != nil {
+		return err
+	}
+	for _, s := range subnets {
+		if err := t.forgetSubnet(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetSubnet forgets a subnet that the pod had.
+func (t *target) forgetSubnet(ctx context.Context, observed southbound.Object) error {
+	id, ours := strings.CutPrefix(observed.Text("description"), Key(store.KindSubnet, ""))
+	if !ours {
+		return nil
+	}
+	return t.forget(ctx, store.Realization{Kind: store.KindSubnet, TopID: id, PodNum: t.row.PodNum})
+}
+
+// network is what a network should be in the pod. The segment is the same in all of them; "local" is an overlay of the pod's
+// own, whose type it chooses.
+func (t *target) network(ctx context.Context) (attributes, error) {
+	a := attributes{born: southbound.Object{"project_id": t.top.ProjectID}, kept: southbound.Object{"name": text(t.top, "name")}}
+	for _, name := range []string{"admin_state_up", "port_security_enabled"} {
+		if v, ok := t.top.Attrs[name].(bool); ok {
+			a.kept[name] = v
+		}
+	}
+	if text(t.top, "provider:network_type") != "local" {
+		a.born = merge(a.born, pick(t.top, "provider:network_type", "provider:physical_network", "provider:segmentation_id"))
+		a.kept = merge(a.kept, pick(t.top, "mtu"))
+	}
+	a.kept = merge(a.kept, pick(t.top, "dns_domain"))
+	shared, err := t.sharedWith(ctx)
+	a.kept["shared"] = slices.Contains(shared, everybody)
+	return a, err
+}
+
+// everybody is the target of RBAC policies for all projects.
+const everybody = "*"
+
+// sharedWith returns the projects that the network is shared with.
+func (t *target) sharedWith(ctx context.Context) (projects []string, err error) {
+	policies, err := t.Store.Reader().List(ctx, store.ObjectQuery{Kind: store.KindRBACPolicy, Filters: []store.Filter{
+		equal("object_type", "network"), equal("object_id", t.top.ID), equal("action", "access_as_shared")}})
+	for _, p := range policies {
+		projects = append(projects, text(p, "target_project"))
+	}
+	return projects, err
+}
+
+// share makes single projects see the network in the pod who see it at the top: Nova shows them no other. A policy has no
+// description to find it by; what it says is unique.
+func (t *target) share(ctx context.Context, networkID string) error {
+	wanted, err := t.sharedWith(ctx)
+	wanted = slices.DeleteFunc(wanted, func(p string) bool { return p == everybody })
+	if err != nil || len(wanted) == 0 && t.row.Detail["shared"] != true {
+		return err
+	}
+	observed, err := t.neutron.List(ctx, southbound.RBACPolicies, url.Values{"object_id": {networkID}, "action": {"access_as_shared"}})
+	if err != nil {
+		return err
+	}
+	for _, o := range observed {
+		target := o.Text("target_tenant")
+		if i := slices.Index(wanted, target); i >= 0 {
+			wanted = slices.Delete(wanted, i, i+1)
+		} else if target != everybody {
+			if err := t.neutron.Delete(ctx, southbound.RBACPolicies, o.ID()); err != nil {
+				return err
+			}
+		}
+	}
+	for _, project := range wanted {
+		_, err := t.neutron.Create(ctx, southbound.RBACPolicies, southbound.Object{"object_type": "network", "object_id": networkID,
+			"action": "access_as_shared", "target_tenant": project})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enqueueMembers asks for shadows of ports of a network that has come into a pod: their groups may be admitted there.
+func enqueueMembers(ctx context.Context, tx store.Tx, network *store.Object, podNum int32) error {
+	ports, err := tx.List(ctx, store.ObjectQuery{Kind: store.KindPort, Filters: []store.Filter{equal("network_id", network.ID)}})
+	if err != nil {
+		return err
+	}
+	var groups []string
+	for _, p := range ports {
+		groups = addNew(groups, texts(p.Attrs["security_groups"])...)
+	}
+	return enqueueAdmitting(ctx, tx, groups, func(pod int32) bool { return pod == podNum })
+}
+
+// subnets makes the subnets of the network in the pod be those of the top, and returns their realizations.
+func (t *target) subnets(ctx context.Context, networkID string) (rows []store.Realization, err error) {
+	wanted, err := t.Store.Reader().List(ctx, store.ObjectQuery{Kind: store.KindSubnet, Filters: []store.Filter{equal("network_id", t.top.ID)}})
+	if err != nil {
+		return nil, err
+	}
+	observed, err := t.neutron.List(ctx, southbound.Subnets, url.Values{"network_id": {networkID}})
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range observed {
+		id, ours := strings.CutPrefix(o.Text("description"), Key(store.KindSubnet, ""))
+		if ours && !slices.ContainsFunc(wanted, func(s *store.Object) bool { return s.ID == id }) {
+			if err := t.neutron.Delete(ctx, southbound.Subnets, o.ID()); err != nil {
+				return nil, err
+			}
+			if err := t.forgetSubnet(ctx, o); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, s := range wanted {
+		bottomID, err := t.subnet(ctx, s, networkID, observed)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, store.Realization{Kind: store.KindSubnet, TopID: s.ID, PodNum: t.row.PodNum, BottomID: bottomID, Revision: s.Revision})
+	}
+	return rows, nil
+}
+
+// subnet makes one subnet be there and equal, and returns its id in the pod.
+func (t *target) subnet(ctx context.Context, s *store.Object, networkID string, observed []southbound.Object) (string, error) {
+	a, err := t.subnetAttributes(ctx, s, networkID)
+	if err != nil {
+		return "", err
+	}
+	key := Key(store.KindSubnet, s.ID)
+	i := slices.IndexFunc(observed, func(o southbound.Object) bool { return o.Text("description") == key })
+	if i < 0 {
+		made, err := t.neutron.FindOrCreate(ctx, southbound.Subnets, key, merge(a.born, a.kept))
+		return made.ID(), err
+	}
+	if change := difference(a.kept, observed[i]); len(change) > 0 {
+		_, err = t.neutron.Update(ctx, southbound.Subnets, observed[i].ID(), change)
+	}
+	return observed[i].ID(), err
+}
+
+// subnetAttributes are those of the top, but for the pool: it is only what the pod needs for ports of its own, such as OVN's
+// for metadata. Every other address is the top's to give, so that no two pods can hand out one.
+//
+// The gateway is the top's in every pod. As long as no router has it in any pod it is an address like another; routers need a
+// different one in each pod (docs/networking-recipe.md section 1).
+func (t *target) subnetAttributes(ctx context.Context, s *store.Object, networkID string) (attributes, error) {
+	a := attributes{
+		born: merge(southbound.Object{"network_id": networkID, "project_id": s.ProjectID},
+			pick(s, "cidr", "ip_version", "ipv6_address_mode", "ipv6_ra_mode")),
+		kept: southbound.Object{"name": text(s, "name"), "gateway_ip": s.Attrs["gateway_ip"]},
+	}
+	for _, name := range []string{"enable_dhcp", "dns_nameservers", "host_routes"} {
+		if v, ok := s.Attrs[name]; ok {
+			a.kept[name] = v
+		}
+	}
+	if automatic(s) {
+		return a, nil
+	}
+	var own []string
+	err := t.Store.InTx(ctx, func(tx store.Tx) (err error) {
+		own, err = t.Reserve(ctx, tx, s, t.row.PodNum)
+		return err
+	})
+	pools := []any{}
+	for _, ip := range own {
+		pools = append(pools, map[string]any{"start": ip, "end": ip})
+	}
+	a.kept["allocation_pools"] = pools
+	if errors.Is(err, store.ErrNotFound) { // the subnet has just been deleted
+		err = nil
+	}
+	return a, err
+}
+
+// automatic tells whether addresses of a subnet follow from MACs: pods make them up alike, and refuse to be told.
+func automatic(s *store.Object) bool {
+	mode := text(s, "ipv6_address_mode")
+	return mode == "slaac" || mode == "dhcpv6-stateless"
+}

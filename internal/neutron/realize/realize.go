@@ -1,0 +1,279 @@
+// Package realize makes what the top owns exist in pods, be equal there, or be gone: networks with their subnets, security
+// groups with their rules, ports, and shadows of ports that are in other pods. What should be where is a realization in the
+// store; the functions here read it, observe the pod, and make the smallest change. They may run twice, late, or again after
+// a crash: the result is the same. Everything is found again by a find-key in its description before it is made, and nothing
+// is deleted that does not carry one.
+//
+// It must not depend on the API or on what runs it: jobs call it, see xjob.
+package realize
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tricircle/tricircle/internal/pod"
+	"github.com/tricircle/tricircle/internal/southbound"
+	"github.com/tricircle/tricircle/internal/store"
+)
+
+// Pods says which pods there are.
+type Pods interface{ Snapshot() *pod.Snapshot }
+
+// Options is what a Realizer works with. All are required.
+type Options struct {
+	Store store.Objects
+	Pods  Pods
+	Token func(context.Context) (string, error) // of the service user
+	// Reserve returns the addresses of a subnet that a pod may use for itself, of which it allots some if there are none.
+	Reserve func(ctx context.Context, tx store.Tx, subnet *store.Object, podNum int32) ([]string, error)
+}
+
+// Realizer makes objects in pods. Safe for concurrent use; of one object in one pod only one call should run at a time.
+type Realizer struct{ Options }
+
+// New returns a Realizer.
+func New(o Options) *Realizer { return &Realizer{o} }
+
+// UnmadeError says that something else must be made in a pod first, for which there is a job.
+type UnmadeError struct{ Job store.NewJob }
+
+func (e *UnmadeError) Error() string { return "waits for " + e.Job.Kind + " " + e.Job.Resource }
+
+// Key is the find-key of an object of the top: the description of what is made of it in pods.
+func Key(kind store.ObjectKind, id string) string { return "tricircle:" + string(kind) + ":" + id }
+
+// Job is the job that realizes an object in a pod. Of subnets there are none: they go with their network.
+func Job(kind store.ObjectKind, id, projectID string, podNum int32) store.NewJob {
+	return store.NewJob{Kind: string(kind), Resource: id + "/" + strconv.Itoa(int(podNum)), ProjectID: projectID, PodNum: podNum}
+}
+
+// Run does what a job of Job says.
+func (r *Realizer) Run(ctx context.Context, job store.NewJob) error {
+	id, num, _ := strings.Cut(job.Resource, "/")
+	podNum, err := strconv.ParseInt(num, 10, 32)
+	if err != nil {
+		return fmt.Errorf("job %s %s: the resource is not <id>/<number of the pod>", job.Kind, job.Resource)
+	}
+	switch kind := store.ObjectKind(job.Kind); kind {
+	case store.KindNetwork:
+		return r.Network(ctx, id, int32(podNum))
+	case store.KindSecurityGroup:
+		return r.SecurityGroup(ctx, id, int32(podNum))
+	case store.KindPort:
+		return r.Port(ctx, id, int32(podNum))
+	}
+	return fmt.Errorf("job %s %s: nothing of that kind is realized in pods", job.Kind, job.Resource)
+}
+
+// target is an object in a pod, as a run finds it.
+type target struct {
+	*Realizer
+	row     store.Realization
+	top     *store.Object // nil if it should not be in the pod
+	pod     *pod.Pod
+	neutron *southbound.Neutron
+}
+
+// target returns what a run is about, or nil if that is nothing: no realization is wanted or left, or its pod is no more.
+func (r *Realizer) target(ctx context.Context, kind store.ObjectKind, id string, podNum int32) (*target, error) {
+	row, err := r.row(ctx, r.Store.Reader(), kind, id, podNum)
+	if row == nil || err != nil {
+		return nil, err
+	}
+	p := r.Pods.Snapshot().ByNum(podNum)
+	if p == nil {
+		return nil, r.forget(ctx, *row)
+	}
+	if !p.Serves() {
+		return nil, &pod.UnavailableError{Pod: p.Name(), Service: pod.Network, Reason: "it is disabled"}
+	}
+	t := &target{Realizer: r, row: *row, pod: p, neutron: southbound.NewNeutron(p, r.Token)}
+	if row.DeletedAt.IsZero() {
+		t.top, err = r.Store.Reader().Get(ctx, kind, id)
+		if errors.Is(err, store.ErrNotFound) {
+			err = nil
+		}
+	}
+	return t, err
+}
+
+// row returns a realization, or nil if there is none.
+func (r *Realizer) row(ctx context.Context, from store.Reader, kind store.ObjectKind, id string, podNum int32) (*store.Realization, error) {
+	rows, err := from.Realizations(ctx, store.RealizationQuery{Kind: kind, TopIDs: []string{id}, PodNum: podNum})
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	return &rows[0], nil
+}
+
+func (r *Realizer) forget(ctx context.Context, row store.Realization) error {
+	return r.Store.InTx(ctx, func(tx store.Tx) error { return tx.DeleteRealization(ctx, row.Kind, row.TopID, row.PodNum) })
+}
+
+// remove makes the object be gone from the pod: only what carries its find-key is ours to delete. Then the realization is
+// forgotten, unless it was wanted again meanwhile.
+func (t *target) remove(ctx context.Context, c southbound.Collection) error {
+	bottom, err := t.neutron.Find(ctx, c, Key(t.row.Kind, t.row.TopID))
+	if err == nil && bottom != nil {
+		err = t.neutron.Delete(ctx, c, bottom.ID())
+	}
+	if err != nil {
+		return err
+	}
+	return t.Store.InTx(ctx, func(tx store.Tx) error {
+		row, err := t.Realizer.row(ctx, tx, t.row.Kind, t.row.TopID, t.row.PodNum)
+		if row == nil || err != nil {
+			return err
+		}
+		if revived := row.DeletedAt.IsZero() && !t.row.DeletedAt.IsZero(); revived {
+			return nil
+		}
+		return tx.DeleteRealization(ctx, row.Kind, row.TopID, row.PodNum)
+	})
+}
+
+// made notes what an object is in the pod. Whether it should be there may have changed during the run, and stays as it is.
+// more, if not nil, runs in the same transaction, with the row as it was before.
+func (t *target) made(ctx context.Context, bottomID string, detail map[string]any, more func(tx store.Tx, was store.Realization) error) error {
+	return t.Store.InTx(ctx, func(tx store.Tx) error {
+		row, err := t.Realizer.row(ctx, tx, t.row.Kind, t.row.TopID, t.row.PodNum)
+		if row == nil || err != nil {
+			return err
+		}
+		was := *row
+		row.BottomID, row.Revision = bottomID, t.top.Revision
+		row.Detail = merge(row.Detail, detail)
+		if err := tx.PutRealization(ctx, *row); err != nil || more == nil {
+			return err
+		}
+		return more(tx, was)
+	})
+}
+
+// attributes are what an object should have in a pod.
+type attributes struct {
+	born southbound.Object // given when it is made
+	kept southbound.Object // the same, and made equal afterwards
+	// plain, if not nil, makes an object as observed comparable with kept.
+	plain func(observed southbound.Object)
+}
+
+// ensure makes an object of the pod be there and be equal. bottomID is its id if it is known.
+func (t *target) ensure(ctx context.Context, c southbound.Collection, key, bottomID string, a attributes) (bottom southbound.Object, err error) {
+	if bottomID != "" {
+		bottom, err = t.neutron.Get(ctx, c, bottomID)
+	}
+	if bottom == nil && err == nil {
+		bottom, err = t.neutron.FindOrCreate(ctx, c, key, merge(a.born, a.kept))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if a.plain != nil {
+		a.plain(bottom)
+	}
+	if change := difference(a.kept, bottom); len(change) > 0 {
+		return t.neutron.Update(ctx, c, bottom.ID(), change)
+	}
+	return bottom, nil
+}
+
+// merge returns what is in either, the second overriding the first.
+func merge[M ~map[string]any](a, b M) M {
+	all := make(M, len(a)+len(b))
+	maps.Copy(all, a)
+	maps.Copy(all, b)
+	return all
+}
+
+// difference returns the attributes that are not observed as they should be.
+func difference(wanted, observed southbound.Object) southbound.Object {
+	change := southbound.Object{}
+	for name, value := range wanted {
+		if !same(name, value, observed[name]) {
+			change[name] = value
+		}
+	}
+	return change
+}
+
+// same compares two values of an attribute. Only where order has a meaning it counts.
+func same(name string, a, b any) bool {
+	return bytes.Equal(canonical(a, name != "dns_nameservers"), canonical(b, name != "dns_nameservers"))
+}
+
+// canonical is JSON in which equal values are equal texts.
+func canonical(v any, unordered bool) []byte {
+	text, _ := json.Marshal(v) // it came from JSON
+	var list []json.RawMessage
+	if !unordered || json.Unmarshal(text, &list) != nil || list == nil {
+		return text
+	}
+	slices.SortFunc(list, func(a, b json.RawMessage) int { return cmp.Compare(string(a), string(b)) })
+	text, _ = json.Marshal(list)
+	return text
+}
+
+// pick returns some attributes of an object, those that it has and that are not empty texts or null.
+func pick(o *store.Object, names ...string) southbound.Object {
+	some := southbound.Object{}
+	for _, name := range names {
+		if v := o.Attrs[name]; v != nil && v != "" {
+			some[name] = v
+		}
+	}
+	return some
+}
+
+// text is an attribute that is a string, or "".
+func text(o *store.Object, name string) string {
+	s, _ := o.Attrs[name].(string)
+	return s
+}
+
+// texts is an attribute that is a list of strings.
+func texts(v any) (all []string) {
+	list, _ := v.([]any)
+	for _, x := range list {
+		if s, ok := x.(string); ok {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// anys is the inverse of texts.
+func anys(list []string) []any {
+	all := make([]any, len(list))
+	for i, s := range list {
+		all[i] = s
+	}
+	return all
+}
+
+// equal is a filter for one value.
+func equal(attr string, values ...any) store.Filter { return store.Filter{Attr: attr, Values: values} }
+
+// idsOf are the ids of objects.
+func idsOf(objects []*store.Object) []string {
+	ids := make([]string, len(objects))
+	for i, o := range objects {
+		ids[i] = o.ID
+	}
+	return ids
+}
+
+// live selects realizations that should be there.
+func live(q store.RealizationQuery) store.RealizationQuery {
+	no := false
+	q.Deleted = &no
+	return q
+}
