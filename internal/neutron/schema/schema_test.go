@@ -229,6 +229,26 @@ func TestAnyOf_ItemsThatSuitNone_AreRefused(t *testing.T) {
 	}
 }
 
+func TestCombinations_OfValidators_TakeWhatTheyShould(t *testing.T) {
+	if err := OrNil(UUID)(nil); err != nil {
+		t.Error(err)
+	}
+	for name, err := range map[string]error{
+		"'x' is not a valid UUID":                                        OrNil(UUID)("x"),
+		"'abcd' exceeds maximum length of 3":                             All(String(0), String(3), UUID)("abcd"),
+		"'x' is neither a valid IP address, nor is it a valid IP subnet": IPOrSubnet("x"),
+	} {
+		if err == nil || err.Error() != name {
+			t.Errorf("got %v, want %s", err, name)
+		}
+	}
+	for _, ok := range []any{"10.0.0.1", "::/0"} {
+		if err := IPOrSubnet(ok); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestText_Values_AreWrittenAsInPython(t *testing.T) {
 	for want, v := range map[string]any{
 		"None": nil, "True": true, "x'y": "x'y", "7": int64(7), "1.5": 1.5, "2.0": 2.0, "['a', None]": []any{"a", nil},
