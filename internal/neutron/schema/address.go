@@ -105,14 +105,6 @@ func RouteCIDR(v any) error {
 	return nil
 }
 
-// IPOrSubnet takes addresses and CIDRs.
-func IPOrSubnet(v any) error {
-	if IPAddress(v) != nil && Subnet(v) != nil {
-		return reasonf("'%s' is neither a valid IP address, nor is it a valid IP subnet", Text(v))
-	}
-	return nil
-}
-
 // SubnetList takes lists of CIDRs without duplicates.
 func SubnetList(v any) error { return ListOf(Subnet)(v) }
 
