@@ -211,6 +211,31 @@ func TestNetworking_SubnetPools_AllocatePrefixesOnce(t *testing.T) {
 	c.asAdmin("DELETE", "/subnetpools/"+id, "").refused(t, 400, "SubnetPoolDeleteError", "has existing allocations")
 }
 
+func TestNetworking_AddressScopes_AreThoseOfTheNetworks(t *testing.T) {
+	c := newNetworking(t)
+	scope := func(name string) string {
+		return c.network("POST", "/address-scopes", `{"address_scope": {"name": "`+name+`", "ip_version": 4}}`).want(t, 201).id(t, "address_scope")
+	}
+	first, second := scope("a"), scope("b")
+	pool := func(prefix, scope string) answer {
+		return c.network("POST", "/subnetpools", `{"subnetpool": {"name": "p", "prefixes": ["`+prefix+`"], "address_scope_id": "`+scope+`"}}`)
+	}
+	id := pool("10.8.0.0/16", first).want(t, 201).id(t, "subnetpool")
+	pool("10.8.1.0/24", first).refused(t, 409, "AddressScopePrefixConflict", "must have unique prefixes")
+	network := c.network("POST", "/networks", `{"network": {}}`).want(t, 201).id(t, "network")
+	subnet := `{"subnet": {"network_id": "` + network + `", "ip_version": 4, "cidr": "10.8.0.0/24", "subnetpool_id": "` + id + `"}}`
+	c.network("POST", "/subnets", subnet).want(t, 201)
+	c.network("POST", "/subnets", strings.Replace(subnet, `, "subnetpool_id": "`+id+`"`, "", 1)).refused(t, 400, "NetworkAddressScopeAffinityError", "")
+	for _, want := range []string{first, second} {
+		c.network("PUT", "/subnetpools/"+id, `{"subnetpool": {"address_scope_id": "`+want+`"}}`).want(t, 200)
+		if got := c.network("GET", "/networks/"+network, "").one(t, "network", "ipv4_address_scope"); got != want {
+			t.Errorf("scope of the network: got %v, want %s", got, want)
+		}
+	}
+	c.network("DELETE", "/address-scopes/"+second, "").refused(t, 409, "AddressScopeInUse", second)
+	c.network("DELETE", "/address-scopes/"+first, "").want(t, 204)
+}
+
 func TestNetworking_SecurityGroups_AreNeutrons(t *testing.T) {
 	c := newNetworking(t)
 	groups := c.network("GET", "/security-groups", "").want(t, 200).get(t, "security_groups").([]any)
@@ -354,7 +379,9 @@ func TestNetworking_ChangesOfWhatIsInPods_EnqueueJobs(t *testing.T) {
 	}{
 		{"PUT", "/networks/" + network, `{"network": {"name": "m"}}`, []string{"network " + network + "/1"}},
 		{"PUT", "/subnets/" + subnet, `{"subnet": {"dns_nameservers": ["10.0.0.2"]}}`, []string{"network " + network + "/1"}},
-		{"PUT", "/ports/" + portID, `{"port": {"name": "m"}}`, []string{"port " + portID + "/1", "security_group " + group + "/1"}},
+		{"PUT", "/ports/" + portID, `{"port": {"name": "m"}}`, []string{"port " + portID + "/1"}},
+		{"PUT", "/ports/" + portID, `{"port": {"fixed_ips": [{"ip_address": "10.0.0.6"}]}}`,
+			[]string{"port " + portID + "/1", "security_group " + group + "/1"}},
 		{"POST", "/security-group-rules", `{"security_group_rule": {"security_group_id": "` + group + `", "direction": "ingress", "protocol": "tcp"}}`,
 			[]string{"security_group " + group + "/1"}},
 		{"DELETE", "/ports/" + portID, "", []string{"port " + portID + "/1", "security_group " + group + "/1"}},

@@ -75,6 +75,8 @@ var known = [][4]string{
 		"Add new field with normalized remote_ip_prefix cidr in SG rule"},
 	{"security-groups-shared-filtering", "Security group filtering on the shared field", "2021-10-05T09:00:00-00:00",
 		"Support filtering security groups on the shared field"},
+	{"service-type", "Neutron Service Type Management", "2013-01-20T00:00:00-00:00",
+		"API for retrieving service providers for Neutron advanced services"},
 	{"sorting", "Sorting support", "2016-06-12T00:00:00-00:00", "Extension that indicates that sorting is enabled."},
 	{"standard-attr-description", "standard-attr-description", "2016-02-10T10:00:00-00:00",
 		"Extension to add descriptions to standard attributes"},

@@ -13,30 +13,40 @@ func (p *Plugin) addressScopes() api.Resource {
 		Attributes: []api.Attribute{
 			{Name: "name", Post: true, Put: true, Default: "", Validate: schema.String(255)},
 			{Name: "ip_version", Post: true, Default: api.Required, Convert: schema.ToInt, Validate: schema.Values(int64(4), int64(6))},
-			{Name: "shared", Post: true, Put: true, Default: false, Convert: schema.ToBool, Enforce: true, Filter: sharedFilter},
+			{Name: "shared", Post: true, Put: true, Default: false, Convert: schema.ToBool, Enforce: true, Filter: sharedFilter, NoSort: true},
 		},
-		Rules: api.Rules{Created: p.createdShareable, Update: p.updateAddressScope, Updated: p.updatedShareable,
+		Rules: api.Rules{Create: createShareable, Created: p.createdShareable, Update: p.updateAddressScope,
 			Delete: p.deleteAddressScope, Show: p.showShared},
 	}
 }
 
+// createShareable keeps "shared" out of what is stored: RBAC policies say it.
+func createShareable(_ *api.Call, _ store.Tx, o *store.Object) error {
+	delete(o.Attrs, "shared")
+	return nil
+}
+
 // createdShareable shares a new object that was asked to be shared.
 func (p *Plugin) createdShareable(c *api.Call, tx store.Tx, o *store.Object) error {
-	if !boolOf(o.Attrs["shared"]) {
+	if !boolOf(c.Given["shared"]) {
 		return nil
 	}
 	return p.share(c.Context(), tx, o, actionShared)
 }
 
-func (p *Plugin) updateAddressScope(c *api.Call, _ store.Tx, old, _ *store.Object) error {
-	if shared, given := c.Given["shared"]; given && boolOf(old.Attrs["shared"]) && !boolOf(shared) {
-		return badRequest("AddressScopeUpdateError", "Unable to update address scope %s : Shared address scope can't be unshared.", old.ID)
+func (p *Plugin) updateAddressScope(c *api.Call, tx store.Tx, _, updated *store.Object) error {
+	delete(updated.Attrs, "shared")
+	wanted, given := c.Given["shared"]
+	if !given {
+		return nil
 	}
-	return nil
-}
-
-func (p *Plugin) updatedShareable(c *api.Call, tx store.Tx, old, updated *store.Object) error {
-	if boolOf(updated.Attrs["shared"]) && !boolOf(old.Attrs["shared"]) {
+	shared, err := isShared(c.Context(), tx, updated)
+	switch {
+	case err != nil:
+		return err
+	case shared && !boolOf(wanted):
+		return badRequest("AddressScopeUpdateError", "Unable to update address scope %s : Shared address scope can't be unshared.", updated.ID)
+	case !shared && boolOf(wanted):
 		return p.share(c.Context(), tx, updated, actionShared)
 	}
 	return nil

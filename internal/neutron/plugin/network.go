@@ -15,6 +15,9 @@ import (
 // (neutron/db/_constants.py, AUTO_DELETE_PORT_OWNERS).
 var autoDeleted = []any{"network:dhcp", "network:distributed", "network:floatingip_agent_gateway"}
 
+// maxNamed bounds how many ports a refusal to delete a network names.
+const maxNamed = 1000
+
 func (p *Plugin) networks() api.Resource {
 	return api.Resource{
 		Kind: store.KindNetwork, Singular: "network", Plural: "networks", Collection: "networks",
@@ -46,6 +49,7 @@ func (p *Plugin) networks() api.Resource {
 }
 
 func (p *Plugin) createNetwork(c *api.Call, tx store.Tx, o *store.Object) error {
+	delete(o.Attrs, "shared") // RBAC policies say it
 	if _, err := p.ensureDefaultGroup(c.Context(), tx, o.ProjectID); err != nil {
 		return err
 	}
@@ -131,16 +135,15 @@ func (p *Plugin) updateNetwork(c *api.Call, tx store.Tx, old, updated *store.Obj
 
 // updateSharing turns a change of "shared" into an RBAC policy, or takes it away.
 func (p *Plugin) updateSharing(c *api.Call, tx store.Tx, o *store.Object) error {
+	delete(o.Attrs, "shared")
 	wanted, given := c.Given["shared"]
 	if !given {
 		return nil
 	}
-	policies, err := sharing(c.Context(), tx, o)
-	if err != nil {
-		return err
-	}
-	shared := slices.ContainsFunc(policies, func(policy *store.Object) bool { return policy.Attrs["target_project"] == everybody })
+	shared, err := isShared(c.Context(), tx, o)
 	switch {
+	case err != nil:
+		return err
 	case boolOf(wanted) && !shared:
 		return p.share(c.Context(), tx, o, actionShared)
 	case !boolOf(wanted) && shared:
@@ -178,7 +181,7 @@ func (p *Plugin) deleteNetwork(c *api.Call, tx store.Tx, o *store.Object) error 
 		return err
 	}
 	ports, err := tx.List(ctx, store.ObjectQuery{Kind: store.KindPort, Filters: []store.Filter{
-		equal("network_id", o.ID), {Attr: "device_owner", Op: store.NotEqual, Values: autoDeleted}}})
+		equal("network_id", o.ID), {Attr: "device_owner", Op: store.NotEqual, Values: autoDeleted}}, Limit: maxNamed})
 	if err != nil {
 		return err
 	}

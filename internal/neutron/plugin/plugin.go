@@ -54,8 +54,9 @@ func (p *Plugin) Routes() []api.Route {
 		api.Route{Pattern: "GET /v2.0/auto-allocated-topology/{project_id}", Serve: p.showTopology},
 		api.Route{Pattern: "DELETE /v2.0/auto-allocated-topology/{project_id}", Serve: p.deleteTopology},
 	)
-	for _, collection := range []string{"agents", "floatingips", "routers"} {
-		routes = append(routes, api.Route{Pattern: "GET /v2.0/" + collection, Serve: none(collection)})
+	for path, collection := range map[string]string{"agents": "agents", "floatingips": "floatingips", "routers": "routers",
+		"service-providers": "service_providers"} {
+		routes = append(routes, api.Route{Pattern: "GET /v2.0/" + path, Serve: none(collection)})
 	}
 	return routes
 }
@@ -82,6 +83,6 @@ func Extensions() []string {
 		"network-ip-availability", "network_availability_zone", "port-mac-address-regenerate", "port-security",
 		"port-security-groups-filtering", "provider", "quota-check-limit", "quota_details", "quotas", "rbac-address-scope", "rbac-policies",
 		"rbac-security-groups", "rbac-subnetpool", "security-group", "security-groups-normalized-cidr", "security-groups-shared-filtering",
-		"stateful-security-group", "subnet-service-types", "subnet_allocation", "subnet_onboard", "subnetpool-prefix-ops",
+		"service-type", "stateful-security-group", "subnet-service-types", "subnet_allocation", "subnet_onboard", "subnetpool-prefix-ops",
 	}
 }

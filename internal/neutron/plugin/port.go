@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -257,9 +258,15 @@ func (p *Plugin) changedGroups(c *api.Call, tx store.Tx, o *store.Object) error 
 	return p.enqueueReferring(c.Context(), tx, textsOf(o.Attrs["security_groups"]))
 }
 
+// membership are the attributes by which a port counts in security groups that admit members of its own.
+var membership = []string{"security_groups", "fixed_ips", "mac_address", "port_security_enabled"}
+
 func (p *Plugin) updatedPort(c *api.Call, tx store.Tx, old, updated *store.Object) error {
 	if err := p.enqueue(c.Context(), tx, updated); err != nil {
 		return err
+	}
+	if !slices.ContainsFunc(membership, func(name string) bool { return !reflect.DeepEqual(old.Attrs[name], updated.Attrs[name]) }) {
+		return nil
 	}
 	return p.enqueueReferring(c.Context(), tx, slices.Concat(textsOf(old.Attrs["security_groups"]), textsOf(updated.Attrs["security_groups"])))
 }

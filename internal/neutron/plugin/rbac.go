@@ -149,6 +149,13 @@ func sharing(ctx context.Context, r store.Reader, o *store.Object) ([]*store.Obj
 		Filters: []store.Filter{equal("object_id", o.ID), equal("action", actionShared)}})
 }
 
+// isShared tells whether an object is shared with all projects.
+func isShared(ctx context.Context, r store.Reader, o *store.Object) (bool, error) {
+	n, err := r.Count(ctx, store.ObjectQuery{Kind: store.KindRBACPolicy, Filters: []store.Filter{
+		equal("object_id", o.ID), equal("action", actionShared), equal("target_project", everybody)}})
+	return n > 0, err
+}
+
 // share lets all projects do something with an object.
 func (p *Plugin) share(ctx context.Context, tx store.Tx, o *store.Object, action string) error {
 	return tx.Insert(ctx, &store.Object{Kind: store.KindRBACPolicy, ID: p.o.NewID(), ProjectID: o.ProjectID, Attrs: map[string]any{

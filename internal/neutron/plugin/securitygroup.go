@@ -234,14 +234,15 @@ func (p *Plugin) createRule(c *api.Call, tx store.Tx, o *store.Object) error {
 	if err := completeRule(o.Attrs); err != nil {
 		return err
 	}
-	for _, name := range []string{"remote_group_id", "security_group_id"} {
-		if id := textOf(o.Attrs[name]); id != "" {
-			if err := p.findGroups(c, tx, o.ProjectID, id); err != nil {
-				return err
-			}
+	group := textOf(o.Attrs["security_group_id"])
+	if err := ownGroup(c, tx, o.ProjectID, group); err != nil {
+		return err
+	}
+	if remote := textOf(o.Attrs["remote_group_id"]); remote != "" {
+		if err := p.findGroups(c, tx, o.ProjectID, remote); err != nil {
+			return err
 		}
 	}
-	group := textOf(o.Attrs["security_group_id"])
 	if err := tx.Serialize(c.Context(), "security_group/"+group); err != nil {
 		return err
 	}
@@ -257,6 +258,15 @@ func (p *Plugin) createRule(c *api.Call, tx store.Tx, o *store.Object) error {
 		}
 	}
 	return nil
+}
+
+// ownGroup refuses rules in a group of another project: that a group is shared lets others use it, not change it.
+func ownGroup(c *api.Call, r store.Reader, project, id string) error {
+	group, err := r.Get(c.Context(), store.KindSecurityGroup, id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && group.ProjectID != project && !c.Admin {
+		return securityGroupNotFound(id)
+	}
+	return err
 }
 
 // findGroups refuses ids of security groups that the caller may not use for an object of the project

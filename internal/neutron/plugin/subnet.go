@@ -133,8 +133,9 @@ func (p *Plugin) joinNetwork(ctx context.Context, tx store.Tx, network, subnet *
 	return tx.Update(ctx, network)
 }
 
-func scopeAttribute(subnet *store.Object) string {
-	if *intOf(subnet.Attrs["ip_version"]) == 4 {
+// scopeAttribute is where a network shows the address scope of a subnet, or of a pool.
+func scopeAttribute(o *store.Object) string {
+	if *intOf(o.Attrs["ip_version"]) == 4 {
 		return "ipv4_address_scope"
 	}
 	return "ipv6_address_scope"
@@ -353,8 +354,7 @@ func checkAffinity(network, pool, subnet *store.Object, siblings []*store.Object
 	scope := network.Attrs[scopeAttribute(subnet)]
 	if scope != nil {
 		if pool == nil || pool.Attrs["address_scope_id"] != scope {
-			return badRequest("NetworkAddressScopeAffinityError",
-				"Subnets of the same address family hosted on the same network must all participate in the same address scope.")
+			return affinityError()
 		}
 		return nil
 	}

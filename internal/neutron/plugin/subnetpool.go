@@ -26,7 +26,7 @@ func (p *Plugin) subnetPools() api.Resource {
 			{Name: "ip_version"},
 			{Name: "default_quota", Post: true, Put: true, Default: nil, Convert: schema.ToInt, Validate: schema.NonNegative},
 			{Name: "is_default", Post: true, Put: true, Default: false, Convert: schema.ToBool, Enforce: true},
-			{Name: "shared", Post: true, Default: false, Convert: schema.ToBool, Enforce: true, Filter: sharedFilter},
+			{Name: "shared", Post: true, Default: false, Convert: schema.ToBool, Enforce: true, Filter: sharedFilter, NoSort: true},
 			{Name: "address_scope_id", Post: true, Put: true, Default: nil, Validate: schema.OrNil(schema.UUID)},
 		},
 		Actions: []api.Action{
@@ -40,6 +40,7 @@ func (p *Plugin) subnetPools() api.Resource {
 }
 
 func (p *Plugin) createSubnetPool(c *api.Call, tx store.Tx, o *store.Object) error {
+	delete(o.Attrs, "shared") // RBAC policies say it
 	if err := completePool(o); err != nil {
 		return err
 	}
@@ -212,7 +213,53 @@ func (p *Plugin) changePool(c *api.Call, tx store.Tx, old, updated *store.Object
 				"Illegal subnetpool update : subnetpool %s cannot be updated when associated with shared address scope %s.", old.ID, id)
 		}
 	}
-	return p.checkAddressScope(c, tx, updated)
+	if err := p.checkAddressScope(c, tx, updated); err != nil || old.Attrs["address_scope_id"] == updated.Attrs["address_scope_id"] {
+		return err
+	}
+	return rescope(c.Context(), tx, updated)
+}
+
+// rescope moves the networks with subnets of a pool into its address scope, unless they would be in two then
+// (neutron/db/db_base_plugin_v2.py, _check_subnetpool_address_scope_network_affinity).
+func rescope(ctx context.Context, tx store.Tx, pool *store.Object) error {
+	subnets, err := tx.List(ctx, store.ObjectQuery{Kind: store.KindSubnet, Filters: []store.Filter{equal("subnetpool_id", pool.ID)}})
+	if err != nil {
+		return err
+	}
+	var ids []string
+	for _, s := range subnets {
+		ids = append(ids, textOf(s.Attrs["network_id"]))
+	}
+	slices.Sort(ids)
+	for _, id := range slices.Compact(ids) {
+		strangers, err := tx.Count(ctx, store.ObjectQuery{Kind: store.KindSubnet, Filters: []store.Filter{equal("network_id", id),
+			equal("ip_version", pool.Attrs["ip_version"]), {Attr: "subnetpool_id", Op: store.NotEqual, Values: []any{pool.ID}}}})
+		if err != nil {
+			return err
+		}
+		if strangers > 0 {
+			return affinityError()
+		}
+		if err := setScope(ctx, tx, id, pool); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setScope shows the address scope of a pool on a network that has a subnet of it.
+func setScope(ctx context.Context, tx store.Tx, networkID string, pool *store.Object) error {
+	network, err := tx.Get(ctx, store.KindNetwork, networkID)
+	if err != nil {
+		return err
+	}
+	network.Attrs[scopeAttribute(pool)] = pool.Attrs["address_scope_id"]
+	return tx.Update(ctx, network)
+}
+
+func affinityError() error {
+	return badRequest("NetworkAddressScopeAffinityError",
+		"Subnets of the same address family hosted on the same network must all participate in the same address scope.")
 }
 
 func (p *Plugin) deleteSubnetPool(c *api.Call, tx store.Tx, o *store.Object) error {
@@ -339,6 +386,9 @@ func (p *Plugin) onboardSubnets(c *api.Call, tx store.Tx, o *store.Object, body 
 		if err := tx.Update(c.Context(), s); err != nil {
 			return nil, err
 		}
+	}
+	if err := setScope(c.Context(), tx, networkID, o); err != nil {
+		return nil, err
 	}
 	_, err = p.setPrefixes(c, tx, o, added)
 	return onboarded, err

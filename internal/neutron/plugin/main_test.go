@@ -1,0 +1,150 @@
+package plugin
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"go.uber.org/goleak"
+
+	"github.com/tricircle/tricircle/internal/identity"
+	"github.com/tricircle/tricircle/internal/neutron/api"
+	"github.com/tricircle/tricircle/internal/neutron/ipam"
+	"github.com/tricircle/tricircle/internal/neutron/typedriver"
+	"github.com/tricircle/tricircle/internal/policy"
+	"github.com/tricircle/tricircle/internal/store"
+	"github.com/tricircle/tricircle/internal/store/sqlstore"
+	"github.com/tricircle/tricircle/internal/store/sqlstore/pgtest"
+)
+
+// postgres starts with the first test that needs it.
+var postgres pgtest.Server
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(thenStop{m}) }
+
+// thenStop stops the server between the tests and the search for goroutines they left.
+type thenStop struct{ *testing.M }
+
+func (m thenStop) Run() int {
+	code := m.M.Run()
+	if err := postgres.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)
+		return 1
+	}
+	return code
+}
+
+// onEach runs a test on both databases.
+func onEach(t *testing.T, test func(t *testing.T, f *fixture)) {
+	t.Helper()
+	for name, url := range map[string]func() string{
+		"SQLite":     func() string { return "sqlite://" + filepath.Join(t.TempDir(), "top.db") },
+		"PostgreSQL": func() string { return postgres.NewDatabase(t) },
+	} {
+		t.Run(name, func(t *testing.T) { test(t, newFixture(t, url())) })
+	}
+}
+
+// fixture is the networking API with the plugin over a database. Projects are named by their users' tokens.
+type fixture struct {
+	t       *testing.T
+	store   *sqlstore.Store
+	handler http.Handler
+}
+
+func newFixture(t *testing.T, url string) *fixture {
+	t.Helper()
+	s, err := sqlstore.Open(t.Context(), url, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	types, err := typedriver.New(typedriver.Config{ProjectTypes: []string{"vlan"},
+		VLAN: []typedriver.Physical{{Name: "bridge", VLANs: []typedriver.Range{{From: 1, To: 100}}}}}, rand.Int64N)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, err := policy.New(policy.Neutron(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := New(Options{Store: s, Zones: earth{}, Types: types, MTU: 1500, Addresses: ipam.New(rand.Uint64N),
+		Limits: Limits{"network": 100, "subnet": 100, "port": 500, "security_group": 10, "security_group_rule": 100, "rbac_policy": 10,
+			"subnetpool": -1, "router": 10, "floatingip": 50},
+		NewID: uuid.NewString, Now: time.Now, Random: rand.Uint64})
+	f := &fixture{t: t, store: s}
+	f.handler, err = api.New(api.Options{Resources: p.Resources(), Routes: p.Routes(), Extensions: Extensions(), Store: s, Policy: rules,
+		CheckQuota: p.CheckQuota, Validator: anybody{}, Public: func(*http.Request) string { return "http://top" }, NewID: uuid.NewString,
+		Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// anybody takes a token for the name of a project, and makes its owner a member.
+type anybody struct{}
+
+func (anybody) Validate(_ context.Context, token string) (*identity.Caller, error) {
+	return &identity.Caller{UserID: token, ProjectID: token, Roles: []string{"member", "reader"}}, nil
+}
+
+// earth has two zones, with a pod each.
+type earth struct{}
+
+func (earth) Names() []Zone            { return []Zone{{"az1", true}, {"az2", false}} }
+func (earth) Of(podNum int32) []string { return []string{fmt.Sprintf("az%d", podNum)} }
+func (earth) Pods(zone string) []int32 {
+	return map[string][]int32{"az1": {1}, "az2": {2}}[zone]
+}
+
+// call makes a request as a member of a project, and returns the status and what is below the only member of the body.
+func (f *fixture) call(project, method, path, body string) (status int, object map[string]any) {
+	r := httptest.NewRequestWithContext(f.t.Context(), method, "/v2.0"+path, strings.NewReader(body))
+	r.Header.Set("X-Auth-Token", project)
+	w := httptest.NewRecorder()
+	f.handler.ServeHTTP(w, r)
+	var answer map[string]map[string]any
+	if err := json.Unmarshal(w.Body.Bytes(), &answer); err == nil {
+		for _, v := range answer {
+			object = v
+		}
+	}
+	return w.Code, object
+}
+
+// make creates an object as project p, and returns its id.
+func (f *fixture) make(path, body string) string {
+	f.t.Helper()
+	status, object := f.call("p", "POST", path, body)
+	if status != http.StatusCreated {
+		f.t.Fatalf("POST %s: %d %v", path, status, object)
+	}
+	return object["id"].(string)
+}
+
+func (f *fixture) count(q store.ObjectQuery) int {
+	f.t.Helper()
+	n, err := f.store.Reader().Count(f.t.Context(), q)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return n
+}
