@@ -31,6 +31,7 @@ type Store struct {
 	jobs      jobStatements
 	onEnqueue func() // may be nil
 	owned     ownedStatements
+	turns     *turns
 }
 
 var _ store.Store = (*Store)(nil)
@@ -58,6 +59,7 @@ func Open(ctx context.Context, url string, now func() time.Time) (*Store, error)
 		settings: newSettingStatements(d),
 		jobs:     newJobStatements(d),
 		owned:    newOwnedStatements(d),
+		turns:    newTurns(),
 	}
 	// The writer first: it is the one that may create an SQLite file and turn on its write-ahead log.
 	for _, db := range []*sql.DB{write, read} {

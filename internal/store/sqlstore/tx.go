@@ -3,19 +3,31 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"hash/fnv"
+	"errors"
+	"fmt"
 
 	"github.com/tricircle/tricircle/internal/store"
 )
 
-// InTx implements store.Objects.
+// InTx implements store.Objects. What had to run again for a turn takes it beforehand, and waits for it without a connection.
 func (s *Store) InTx(ctx context.Context, f func(tx store.Tx) error) error {
-	var t *txn // of the last try
-	err := s.inTx(ctx, func(tx *sql.Tx) error {
-		t = &txn{view: view{s, tx}, tx: tx}
-		return f(t)
+	var needed []turn
+	enqueued := false
+	retryable := func(err error) bool { return errors.Is(err, errTurnTaken) || s.dialect.retryable(err) }
+	err := retry(ctx, retryable, func() error {
+		t := &txn{turns: &heldTurns{all: s.turns}}
+		defer t.turns.leave()
+		if err := t.turns.wait(ctx, needed); err != nil {
+			return err
+		}
+		err := s.tryTx(ctx, func(tx *sql.Tx) error {
+			t.view, t.tx = view{s, tx}, tx
+			return f(t)
+		})
+		needed, enqueued = t.turns.needed(), t.enqueued
+		return err
 	})
-	if err == nil && t.enqueued && s.onEnqueue != nil {
+	if err == nil && enqueued && s.onEnqueue != nil {
 		s.onEnqueue()
 	}
 	return err
@@ -38,6 +50,7 @@ type view struct {
 type txn struct {
 	view
 	tx       *sql.Tx
+	turns    *heldTurns
 	enqueued bool
 }
 
@@ -61,14 +74,17 @@ func newOwnedStatements(d *dialect) ownedStatements {
 	}
 }
 
-// Serialize implements store.Tx. Of two transactions that change one row, one waits for the other and then runs again. Keys share
-// a bounded number of rows, which costs them no more than a wait.
+// Serialize implements store.Tx. Within the process transactions take turns; those of other processes change the same row, so that one
+// of them runs again.
 func (t *txn) Serialize(ctx context.Context, key string) error {
-	const slots = 4096
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(key)) // never fails
-	_, err := exec(ctx, t.tx, t.owned.takeTurn, h.Sum32()%slots)
-	return err
+	number := turnOf(key)
+	if err := t.turns.take(number); err != nil {
+		return fmt.Errorf("serialize %s: %w", key, err)
+	}
+	if _, err := exec(ctx, t.tx, t.owned.takeTurn, number); err != nil {
+		return fmt.Errorf("serialize %s: %w", key, err)
+	}
+	return nil
 }
 
 // Enqueue implements store.Tx.

@@ -279,7 +279,7 @@ func testTransactions(t *testing.T, s store.Store) {
 
 // testCollisions lets many change one object, and count under a limit: no change is lost, and none too many is made.
 func testCollisions(t *testing.T, s store.Store) {
-	const writers, limit = 8, 3
+	const writers, limit = 24, 3
 	ctx := t.Context()
 	counter := object(store.KindQuota, 1, "counter", map[string]any{"n": 0})
 	insert(t, s, counter)
