@@ -51,6 +51,7 @@ func BenchmarkObjects(b *testing.B) {
 		b.Run(e.name, func(b *testing.B) {
 			s := openMigrated(b, e)
 			fillPorts(b, s, *portsInBench)
+			b.Run("size", func(b *testing.B) { benchSize(b, s) })
 			for _, read := range reads {
 				b.Run(read.name, func(b *testing.B) {
 					r, i := s.Reader(), 0
@@ -64,6 +65,21 @@ func BenchmarkObjects(b *testing.B) {
 			}
 			b.Run("create", func(b *testing.B) { benchCreate(b, s) })
 		})
+	}
+}
+
+// benchSize says how many bytes a port takes, with all that belongs to it, indices included.
+func benchSize(b *testing.B, s *Store) {
+	text := `SELECT page_count * page_size FROM pragma_page_count, pragma_page_size`
+	if s.dialect == &postgresDialect {
+		text = `SELECT pg_database_size(current_database())`
+	}
+	for b.Loop() {
+		size, err := query(b.Context(), s.read, scalar[int64], text)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.ReportMetric(float64(size[0])/float64(*portsInBench), "bytes/port")
 	}
 }
 

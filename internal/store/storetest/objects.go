@@ -317,3 +317,36 @@ func testCollisions(t *testing.T, s store.Store) {
 		t.Errorf("%d networks, want as many as the limit: %d", n, limit)
 	}
 }
+
+// testDeleteRace deletes networks while ports are made on them: there is never a port of no network.
+func testDeleteRace(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	const networks, ports = 4, 4
+	for n := range networks {
+		insert(t, s, network(n, "p"))
+	}
+	concurrently(networks*(ports+1), func(i int) error {
+		n := i % networks
+		err := s.InTx(ctx, func(tx store.Tx) error {
+			if i >= networks*ports {
+				return tx.Delete(ctx, store.KindNetwork, id(n))
+			}
+			if _, err := tx.Get(ctx, store.KindNetwork, id(n)); err != nil {
+				return err
+			}
+			return tx.Insert(ctx, port(100+i, "p", n))
+		})
+		var used *store.InUseError
+		if err != nil && !errors.As(err, &used) && !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%v, want success, ErrNotFound or an *InUseError", err)
+		}
+		return err
+	})
+	left, err := s.Reader().List(ctx, store.ObjectQuery{Kind: store.KindPort})
+	check(t, err)
+	for _, o := range left {
+		if _, err := s.Reader().Get(ctx, store.KindNetwork, o.Attrs["network_id"].(string)); err != nil {
+			t.Errorf("port %s of network %s: %v", o.ID, o.Attrs["network_id"], err)
+		}
+	}
+}

@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"Conflicts":    testObjectConflicts,
 		"Transactions": testTransactions,
 		"Collisions":   testCollisions,
+		"DeleteRace":   testDeleteRace,
 		"Addresses":    testAddresses,
 		"ClaimAtOnce":  testClaimAtOnce,
 		"Segments":     testSegments,
