@@ -98,28 +98,36 @@ func (e *Engine) keep(ctx context.Context, stop context.CancelCauseFunc, job sto
 	}
 }
 
-// finish writes down how a run ended, and tries again while the lease lasts. Who has lost it asks for the job again: it may have acted
-// on the pod after another runner.
-func (e *Engine) finish(ctx context.Context, job store.Job, o store.JobOutcome) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.Lease)
+// finish writes down how a run ended, and tries until it can; a process that ends tries no longer than a lease. Who has lost the lease
+// asks for the job again, and returns store.ErrLeaseLost: it may have acted on the pod after another runner.
+func (e *Engine) finish(ctx context.Context, job store.Job, o store.JobOutcome) (err error) {
+	within, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(e.Lease, cancel) })()
+	lost := false
 	for try := 0; ; try++ {
-		finished, err := e.Jobs.FinishJob(ctx, job.Lease(), o)
-		if err == nil {
+		var finished store.Job
+		if lost {
+			_, err = e.Jobs.EnqueueJobs(within, job.NewJob)
+		} else {
+			finished, err = e.Jobs.FinishJob(within, job.Lease(), o)
+		}
+		switch {
+		case err == nil && lost:
+			e.Wake()
+			return store.ErrLeaseLost
+		case err == nil:
 			if finished.State == store.JobQueued || o.WaitsFor != nil {
 				e.Wake()
 			}
 			return nil
+		case errors.Is(err, store.ErrLeaseLost) && !lost:
+			lost = true
+			continue
 		}
-		if errors.Is(err, store.ErrLeaseLost) {
-			if _, again := e.Jobs.EnqueueJobs(ctx, job.NewJob); again != nil {
-				err = errors.Join(err, again)
-			}
-			e.Wake()
-			return err
-		}
+		e.failed(within, "the end of a run cannot be written down", err)
 		select {
-		case <-ctx.Done():
+		case <-within.Done():
 			return err
 		case <-time.After(e.pause(e.RetryFirst, try)):
 		}

@@ -3,7 +3,10 @@ package xjob
 import (
 	"context"
 	"errors"
+	"flag"
+	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -16,7 +19,26 @@ import (
 	"github.com/tricircle/tricircle/internal/store/sqlstore"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// A world takes longer than most properties do. For a long run: go test ./internal/xjob -run Chaos -rapid.checks 1000
+	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
+		_ = checks.Value.Set("20") // it is a number
+	}
+	goleak.VerifyTestMain(thenStop{m})
+}
+
+// thenStop stops PostgreSQL between the tests and the search for goroutines they left.
+type thenStop struct{ *testing.M }
+
+func (m thenStop) Run() int {
+	code := m.M.Run()
+	if err := postgres.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)
+		return 1
+	}
+	return code
+}
 
 const (
 	testLease = 30 * time.Second
