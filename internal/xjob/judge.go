@@ -2,6 +2,7 @@ package xjob
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 	"time"
 
@@ -30,7 +31,7 @@ func (e *Engine) judge(job store.Job, err, stopped error) (o store.JobOutcome, v
 		o.State = store.JobDone
 		return o, verdictDone
 	}
-	o.Cause = cut(err.Error())
+	o.Cause = cause(err)
 	switch {
 	case errors.Is(stopped, errCancelled):
 		o.State = store.JobQueued // unless it was asked for since, it is cancelled
@@ -44,11 +45,17 @@ func (e *Engine) judge(job store.Job, err, stopped error) (o store.JobOutcome, v
 		return e.wait(o, e.RetryMax, verdictWaiting)
 	}
 	pause := e.pause(e.RetryFirst, job.Failures)
-	if _, ok := errors.AsType[*pod.UnavailableError](err); ok && !errors.Is(err, errTimeout) {
+	if unavailable(err) {
 		return e.wait(o, pause, verdictUnavailable)
 	}
 	o.Attempts++
 	return e.wait(o, pause, verdictFailed)
+}
+
+// unavailable tells whether a run failed for something that says nothing about the job.
+func unavailable(err error) bool {
+	_, ok := errors.AsType[*pod.UnavailableError](err)
+	return (ok || errors.Is(err, pod.ErrKeystone)) && !errors.Is(err, errTimeout)
 }
 
 // wait lets a job run again after a pause, or never by itself when it has failed too often.
@@ -71,8 +78,12 @@ func (e *Engine) pause(first time.Duration, failures int) time.Duration {
 	return pause - time.Duration(e.Jitter()*float64(pause)/2)
 }
 
-// cut leaves the beginning of a long text, in whole characters.
-func cut(text string) string {
+// address is what people of a project must not read in a cause.
+var address = regexp.MustCompile(`https?://[^\s"'\])]+`)
+
+// cause is what people read of an error: without addresses of pods, and without the end of a long text.
+func cause(err error) string {
+	text := address.ReplaceAllString(err.Error(), "(address)")
 	if len(text) <= maxCause {
 		return text
 	}

@@ -68,7 +68,7 @@ type Options struct {
 type Handler struct {
 	// Run makes what the resource of the job names as it is wanted now. See the package for how, and for what else it must bear.
 	// It returns nil when all is as it should be; a *DependencyError when another job must be done first; an error that wraps a
-	// *pod.UnavailableError when a pod cannot be reached, which is not held against the job; any other for a failed attempt, which
+	// *pod.UnavailableError, or pod.ErrKeystone, when they cannot be reached, which is not held against the job; any other for a failed attempt, which
 	// people read as the cause. When ctx ends it should return soon; context.Cause(ctx) says why.
 	Run func(ctx context.Context, job store.Job) error
 	// Members names the parts of the resource, which slashes separate, for the Admin API: "network_id", "pod_id". The last may be
