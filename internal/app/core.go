@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/tricircle/tricircle/internal/bus"
 	"github.com/tricircle/tricircle/internal/config"
 	"github.com/tricircle/tricircle/internal/httpx"
 	"github.com/tricircle/tricircle/internal/identity"
@@ -20,6 +21,7 @@ import (
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/routing"
 	"github.com/tricircle/tricircle/internal/store/sqlstore"
+	"github.com/tricircle/tricircle/internal/xjob"
 )
 
 // probeTimeout bounds one health probe of a pod. A pod that takes longer is as good as down for a user.
@@ -35,6 +37,10 @@ type core struct {
 	pods     *pod.Registry
 	routing  *routing.Table
 	nics     *nic.Service // nil without a networking service
+	name     string       // of this process: owner of leases, client of the bus
+	bus      bus.Bus
+	closeBus func()
+	jobs     *xjob.Engine
 
 	now          func() time.Time
 	newID        func() string
@@ -45,6 +51,7 @@ type core struct {
 func newCore(ctx context.Context, cfg *config.Config, errOut io.Writer) (*core, error) {
 	c := &core{config: cfg, metrics: obs.NewMetrics(), now: time.Now, newID: uuid.NewString, newRequestID: obs.NewRequestID,
 		log: obs.NewLogger(errOut, cfg.Default.LogLevel, cfg.Default.LogFormat)}
+	c.name = processName(c.newID)
 	if err := c.openStore(ctx); err != nil {
 		return nil, err
 	}
@@ -52,7 +59,19 @@ func newCore(ctx context.Context, cfg *config.Config, errOut io.Writer) (*core, 
 		_ = c.store.Close()
 		return nil, err
 	}
+	if err := c.openBus(); err != nil {
+		_ = c.store.Close()
+		return nil, err
+	}
+	c.jobs = c.newEngine()
+	c.store.OnEnqueue(c.jobs.Wake)
 	return c, nil
+}
+
+// close ends what newCore has begun.
+func (c *core) close() error {
+	c.closeBus()
+	return c.store.Close()
 }
 
 // openStore refuses a schema of another version than this binary's: half a migration serves nobody.

@@ -59,7 +59,7 @@ func Demo(ctx context.Context, o DemoOptions) (err error) {
 	}
 	s, err := c.start(ctx, nil)
 	if err != nil {
-		return errors.Join(err, c.store.Close())
+		return errors.Join(err, c.close())
 	}
 	if err := s.furnish(ctx, sim, o); err != nil {
 		return errors.Join(err, s.shutdown())

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -17,22 +18,24 @@ import (
 	"github.com/tricircle/tricircle/internal/pod"
 )
 
-// role is something that a process can serve. To add one is to add a row to roles.
+// role is something that a process can serve. To add one is to add a row to roles. It answers requests, or runs in the background.
 type role struct {
 	name    string
 	style   fault.Style
 	section func(*config.Config) *config.Listener
-	handler func(c *core, public publicURL) (http.Handler, error)
+	handler func(c *core, public publicURL) (http.Handler, error) // nil if it does not listen
+	run     func(c *core, ctx context.Context) error              // until ctx ends; nil if it listens
 }
 
 // publicURL returns the base URL at which a client reached a role.
 type publicURL = func(*http.Request) string
 
 var roles = []role{
-	{config.RoleAdminAPI, fault.Admin, func(c *config.Config) *config.Listener { return &c.AdminAPI }, (*core).adminAPI},
-	{config.RoleNovaGW, fault.Nova, func(c *config.Config) *config.Listener { return &c.NovaGW }, (*core).novaGateway},
-	{config.RoleCinderGW, fault.Cinder, func(c *config.Config) *config.Listener { return &c.CinderGW }, (*core).cinderGateway},
-	{config.RoleNeutron, fault.Neutron, func(c *config.Config) *config.Listener { return &c.Neutron }, (*core).neutron},
+	{config.RoleAdminAPI, fault.Admin, func(c *config.Config) *config.Listener { return &c.AdminAPI }, (*core).adminAPI, nil},
+	{config.RoleNovaGW, fault.Nova, func(c *config.Config) *config.Listener { return &c.NovaGW }, (*core).novaGateway, nil},
+	{config.RoleCinderGW, fault.Cinder, func(c *config.Config) *config.Listener { return &c.CinderGW }, (*core).cinderGateway, nil},
+	{config.RoleNeutron, fault.Neutron, func(c *config.Config) *config.Listener { return &c.Neutron }, (*core).neutron, nil},
+	{name: config.RoleXJob, run: func(c *core, ctx context.Context) error { return c.jobs.Run(ctx) }},
 }
 
 // Roles returns the names that a process can be told to serve, besides "all".

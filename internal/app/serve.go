@@ -39,7 +39,7 @@ func Serve(ctx context.Context, o Options) error {
 	c.log.Info("starting", "version", o.Version, "roles", o.Roles)
 	s, err := c.start(ctx, o.Roles)
 	if err != nil {
-		_ = c.store.Close()
+		_ = c.close()
 		return err
 	}
 	return s.wait(ctx)
@@ -74,6 +74,11 @@ func (c *core) start(ctx context.Context, names []string) (*server, error) {
 	s.background, running = errgroup.WithContext(running)
 	s.background.Go(func() error { return c.pods.Run(running) })
 	s.background.Go(func() error { return c.routing.Run(running) })
+	for _, r := range wanted {
+		if r.run != nil {
+			s.background.Go(func() error { return r.run(c, running) })
+		}
+	}
 	if err := s.listen(wanted); err != nil {
 		s.shutdown()
 		return nil, err
@@ -91,6 +96,9 @@ func (s *server) listen(wanted []role) error {
 	s.opsAddress = l.Addr()
 	s.ops = s.run(l, s.opsHandler())
 	for _, r := range wanted {
+		if r.handler == nil {
+			continue
+		}
 		h, err := s.serve(r)
 		if err != nil {
 			return err
@@ -142,7 +150,7 @@ func (s *server) shutdown() error {
 	}
 	err := drained.Wait()
 	s.stop()
-	err = errors.Join(err, s.background.Wait(), s.store.Close())
+	err = errors.Join(err, s.background.Wait(), s.close())
 	if s.ops != nil {
 		err = errors.Join(err, s.ops.Close())
 	}

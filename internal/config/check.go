@@ -40,6 +40,7 @@ func (c *Config) Check() []Problem {
 	c.checkKeystone(&ps)
 	c.checkListeners(&ps)
 	c.checkPod(&ps)
+	c.checkJobs(&ps)
 	return ps
 }
 
@@ -137,4 +138,22 @@ func (c *Config) checkPod(ps *problems) {
 		ps.add(Warning, "[pod] list_timeout", "is longer than [pod] timeout, which ends each call first")
 	}
 	ps.addUnreadable("[pod] cafile", p.CAFile)
+}
+
+func (c *Config) checkJobs(ps *problems) {
+	b := c.Bus
+	switch {
+	case b.Driver == "inproc" && !slices.Contains(c.Default.Roles, RoleAll) && !strings.HasPrefix(string(c.Database.Connection), "sqlite:"):
+		ps.add(Warning, "[bus] driver", "inproc tells nobody else of jobs, which then begin after [xjob] poll_interval; use nats or embedded")
+	case b.Driver == "nats" && b.Servers == "":
+		ps.add(Error, "[bus] servers", "is missing; the driver nats needs to know where the servers are")
+	case b.Driver == "embedded" && b.ClusterPeers == "":
+		ps.add(Warning, "[bus] cluster_peers", "is empty: this process joins no other, unless one of those joins it")
+	case b.Driver == "embedded" && b.ClusterPassword == "":
+		ps.add(Warning, "[bus] cluster_password", "is empty: whoever reaches cluster_listen may send messages, and so make work, if no harm")
+	}
+	ps.addUnreadable("[bus] cafile", b.CAFile)
+	if c.XJob.RetryFirst > c.XJob.RetryMax {
+		ps.add(Warning, "[xjob] retry_first", "is longer than retry_max, which goes before it")
+	}
 }

@@ -19,6 +19,7 @@ const (
 	RoleNovaGW   = "nova-gw"
 	RoleCinderGW = "cinder-gw"
 	RoleNeutron  = "neutron"
+	RoleXJob     = "xjob"
 )
 
 // Config is the whole configuration. Its fields are the sections; see their tags for names, defaults and meanings.
@@ -37,6 +38,8 @@ type Config struct {
 	Pod      Pod      `cfg:"pod"`
 	Routing  Routing  `cfg:"routing"`
 	List     List     `cfg:"list"`
+	XJob     XJob     `cfg:"xjob"`
+	Bus      Bus      `cfg:"bus"`
 
 	origins map[name]string // of what is not a default
 	strays  []Problem       // met while loading, for Check
@@ -45,7 +48,7 @@ type Config struct {
 // Default is the section [DEFAULT].
 type Default struct {
 	RegionName   string        `cfg:"region_name" default:"RegionOne" help:"Region of the top: where clients find its endpoints in the catalog of Keystone. The regions of the pods are registered by the Admin API."`
-	Roles        []string      `cfg:"roles" default:"all" choices:"all,admin-api,nova-gw,cinder-gw,neutron" help:"What this process serves. neutron is not yet part of all."`
+	Roles        []string      `cfg:"roles" default:"all" choices:"all,admin-api,nova-gw,cinder-gw,neutron,xjob" help:"What this process serves. neutron is not yet part of all."`
 	LogLevel     slog.Level    `cfg:"log_level" default:"info" choices:"debug,info,warn,error" help:"Least level of the lines that are logged."`
 	LogFormat    string        `cfg:"log_format" default:"auto" choices:"auto,json,text" help:"Form of log lines, which go to stderr. auto is text on a terminal, else json."`
 	DrainTimeout time.Duration `cfg:"drain_timeout" default:"30s" min:"0s" help:"How long a process that was told to stop lets requests finish."`
@@ -138,6 +141,29 @@ type Routing struct {
 // List is the section [list].
 type List struct {
 	Partial string `cfg:"partial" default:"allow" choices:"allow,fail" help:"When a pod does not answer a list: allow answers with what the others have, fail answers 503."`
+}
+
+// XJob is the section [xjob]: jobs, which do what takes longer than a request. Most of it is for the role xjob.
+type XJob struct {
+	Workers      int           `cfg:"workers" default:"32" min:"1" help:"Jobs that this process runs at a time."`
+	PodLimit     int           `cfg:"pod_limit" default:"8" min:"1" help:"Jobs about one pod that this process runs at a time."`
+	Lease        time.Duration `cfg:"lease" default:"30s" min:"1s" help:"How long a job whose process has died stays where it is. The clocks of the machines must differ by far less."`
+	PollInterval time.Duration `cfg:"poll_interval" default:"5s" min:"1ms" help:"Time between two looks for jobs that no message has told of."`
+	RetryFirst   time.Duration `cfg:"retry_first" default:"1s" min:"1ms" help:"Pause after the first failure of a job. It doubles with each further one."`
+	RetryMax     time.Duration `cfg:"retry_max" default:"1m" min:"1ms" help:"Longest pause after a failure."`
+	MaxAttempts  int           `cfg:"max_attempts" default:"12" min:"1" help:"Failures after which a job is parked until somebody asks for it again. That a pod or Keystone cannot be reached is none."`
+	Timeout      time.Duration `cfg:"timeout" default:"10m" min:"1s" help:"Deadline of one run of a job."`
+	History      time.Duration `cfg:"history" default:"168h" min:"0s" help:"How long jobs are shown after their end."`
+}
+
+// Bus is the section [bus]: how processes tell each other that there are jobs.
+type Bus struct {
+	Driver          string     `cfg:"driver" default:"inproc" choices:"inproc,nats,embedded" help:"inproc is for one process; nats is a client of NATS servers; embedded is a NATS server in each process, which find each other by cluster_peers. Messages only save time: without them jobs begin after [xjob] poll_interval."`
+	Servers         obs.Secret `cfg:"servers" default:"" secret:"true" help:"For nats: nats://user:password@host:4222 or tls://..., several separated by commas."`
+	CAFile          string     `cfg:"cafile" default:"" help:"For nats: PEM bundle that the servers' certificates are verified by. The system's if empty."`
+	ClusterListen   Address    `cfg:"cluster_listen" default:"0.0.0.0:6222" help:"For embedded: host:port for the other processes."`
+	ClusterPeers    string     `cfg:"cluster_peers" default:"" help:"For embedded: host:port of some of the other processes, separated by commas; they tell of the rest. It may be the same everywhere."`
+	ClusterPassword obs.Secret `cfg:"cluster_password" default:"" secret:"true" help:"For embedded: what the processes know each other by, the same for all."`
 }
 
 // Serves tells whether this process has a role. RoleNeutron must be named: it is not part of all.

@@ -185,7 +185,7 @@ configuration: open DIR/absent.conf: no such file or directory
 --set pod.timeut: unknown key "timeut" in [pod]; did you mean "timeout"?
 --set timeout: is not section.key=value
 --set pod.timeout: is not section.key=value
-DIR/t.conf:4: [DEFAULT] roles: "nova-gv" is none of all, admin-api, nova-gw, cinder-gw, neutron; did you mean "nova-gw"?
+DIR/t.conf:4: [DEFAULT] roles: "nova-gv" is none of all, admin-api, nova-gw, cinder-gw, neutron, xjob; did you mean "nova-gw"?
 DIR/t.conf:3: [DEFAULT] log_level: "warning" is none of debug, info, warn, error; did you mean "warn"?
 DIR/t.conf:5: [DEFAULT] log_format: "xml" is none of auto, json, text
 DIR/t.conf:7: [DEFAULT] drain_timeout: "soon" is not a duration like 90s, 1m30s, or a number of seconds
@@ -248,7 +248,18 @@ func TestCheck_Problems(t *testing.T) {
 			{Error, "[keystone] password", "is missing; without the service user no token can be validated"}}},
 		{"roles split", append(sound, "DEFAULT.roles=nova-gw"), []Problem{{Warning, "[database] connection",
 			"[DEFAULT] roles splits the roles, but an SQLite file serves one machine and one writer at a time; use PostgreSQL"}}},
-		{"roles split on PostgreSQL", append(sound, "DEFAULT.roles=nova-gw", "database.connection=postgres://u:p@h/d"), nil},
+		{"roles split on PostgreSQL", append(sound, "DEFAULT.roles=nova-gw", "database.connection=postgres://u:p@h/d"), []Problem{{Warning, "[bus] driver",
+			"inproc tells nobody else of jobs, which then begin after [xjob] poll_interval; use nats or embedded"}}},
+		{"roles split with a bus", append(sound, "DEFAULT.roles=nova-gw", "database.connection=postgres://u:p@h/d", "bus.driver=embedded",
+			"bus.cluster_peers=h1:6222", "bus.cluster_password=p"), nil},
+		{"bus without servers", append(sound, "bus.driver=nats"),
+			[]Problem{{Error, "[bus] servers", "is missing; the driver nats needs to know where the servers are"}}},
+		{"bus without peers", append(sound, "bus.driver=embedded", "bus.cluster_password=p"),
+			[]Problem{{Warning, "[bus] cluster_peers", "is empty: this process joins no other, unless one of those joins it"}}},
+		{"bus without password", append(sound, "bus.driver=embedded", "bus.cluster_peers=h1:6222"), []Problem{{Warning,
+			"[bus] cluster_password", "is empty: whoever reaches cluster_listen may send messages, and so make work, if no harm"}}},
+		{"pauses", append(sound, "xjob.retry_first=2m"),
+			[]Problem{{Warning, "[xjob] retry_first", "is longer than retry_max, which goes before it"}}},
 		{"other database", append(sound, "database.connection=mysql://u:p@h/d"),
 			[]Problem{{Error, "[database] connection", "begins with neither sqlite:// nor postgres://"}}},
 		{"relative path", append(sound, "database.connection=sqlite://t.db"),
@@ -260,7 +271,7 @@ func TestCheck_Problems(t *testing.T) {
 		{"same address", append(sound, "nova-gw.listen=0.0.0.0:8776"),
 			[]Problem{{Error, "[cinder-gw] listen", "is the address of [nova-gw] too"}}},
 		{"same address as a role that is not served", append(sound, "nova-gw.listen=0.0.0.0:8776", "DEFAULT.roles=cinder-gw",
-			"database.connection=postgres://h/d"), nil},
+			"database.connection=postgres://h/d", "bus.driver=nats", "bus.servers=nats://h"), nil},
 		{"certificate without key", append(sound, "nova-gw.cert_file=/nonexistent"), []Problem{
 			{Error, "[nova-gw] cert_file", "TLS needs both cert_file and key_file"},
 			{Error, "[nova-gw] cert_file", "open /nonexistent: no such file or directory"}}},

@@ -27,6 +27,9 @@ type Metrics struct {
 	podHealth   *prometheus.GaugeVec
 	breakerOpen *prometheus.GaugeVec
 	podTooOld   *prometheus.GaugeVec
+	jobs        *prometheus.GaugeVec
+	jobRuns     *prometheus.CounterVec
+	jobTook     *prometheus.HistogramVec
 }
 
 // NewMetrics makes the metrics and registers them, with those of the Go runtime, the process and the build.
@@ -42,7 +45,10 @@ func NewMetrics() *Metrics {
 		breakerOpen: gauge("tricircle_pod_breaker_open", "1 while the pod's circuit breaker refuses calls, else 0."),
 		podTooOld:   gauge("tricircle_pod_below_ceiling", "1 while the pod does not know microversions that clients are told of, else 0."),
 	}
-	m.registry.MustRegister(m.http.counts, m.http.took, m.pods.counts, m.pods.took, m.podHealth, m.breakerOpen, m.podTooOld,
+	m.jobs = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tricircle_jobs", Help: "Live jobs, by state."}, []string{"kind", "state"})
+	m.jobRuns = counter("tricircle_job_runs_total", "Runs of jobs in this process, by outcome.", []string{"kind", "outcome"})
+	m.jobTook = histogram("tricircle_job_run_duration_seconds", "Time of a run of a job.", []string{"kind"})
+	m.registry.MustRegister(m.jobs, m.jobRuns, m.jobTook, m.http.counts, m.http.took, m.pods.counts, m.pods.took, m.podHealth, m.breakerOpen, m.podTooOld,
 		buildInfo(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -103,6 +109,26 @@ func (m *Metrics) SetBreakerOpen(pod string, open bool) {
 // SetPodBelowCeiling tells whether a pod does not know microversions that clients are told of.
 func (m *Metrics) SetPodBelowCeiling(pod string, below bool) {
 	m.podTooOld.WithLabelValues(pod).Set(oneIf(below))
+}
+
+// ObserveJob counts a run of a job. Kind and outcome are of the few that package xjob knows.
+func (m *Metrics) ObserveJob(kind, outcome string, took time.Duration) {
+	m.jobRuns.WithLabelValues(kind, outcome).Inc()
+	m.jobTook.WithLabelValues(kind).Observe(took.Seconds())
+}
+
+// JobCount is how many live jobs of a kind are in a state.
+type JobCount struct {
+	Kind, State string
+	N           int64
+}
+
+// SetJobs tells how many live jobs there are. Those of a kind and state that is not among them are none.
+func (m *Metrics) SetJobs(counts []JobCount) {
+	m.jobs.Reset()
+	for _, c := range counts {
+		m.jobs.WithLabelValues(c.Kind, c.State).Set(float64(c.N))
+	}
 }
 
 // ForgetPod drops all series of a pod that was removed, so that no alert stays on it.
