@@ -1,7 +1,8 @@
-// Package adminapi is Tricircle's own API, /v1.0: what operators do with pods, routings, bindings of projects and microversion ceilings. Paths,
+// Package adminapi is Tricircle's own API, /v1.0: what operators do with pods, routings, bindings of projects, microversion ceilings and
+// jobs. Paths,
 // members and codes that Tricircle had (tricircle/api/controllers, Ussuri) are kept, so that python-tricircleclient works.
 //
-// It turns requests into calls of pod.Registry and routing.Table, which decide, and must not depend on the gateways or on
+// It turns requests into calls of pod.Registry, routing.Table and xjob.Engine, which decide, and must not depend on the gateways or on
 // an implementation of the store.
 package adminapi
 
@@ -18,6 +19,7 @@ import (
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/routing"
 	"github.com/tricircle/tricircle/internal/store"
+	"github.com/tricircle/tricircle/internal/xjob"
 )
 
 // Options are what the API works with. All fields are required.
@@ -31,6 +33,7 @@ type Options struct {
 	// KeystoneURI is told to clients in a 401.
 	KeystoneURI string
 	NewID       func() string // of pods: UUIDs
+	Jobs        *xjob.Engine  // knows the kinds of jobs, and is told of new ones
 	// Public returns the base URL under which the client reached this API, without the version.
 	Public func(*http.Request) string
 	Log    *slog.Logger
@@ -61,6 +64,14 @@ func New(o Options) http.Handler {
 		"DELETE /v1.0/bindings/{project_id}": a.deleteBinding,
 		"GET /v1.0/ceilings":                 a.showCeilings,
 		"PUT /v1.0/ceilings":                 a.setCeilings,
+		"GET /v1.0/jobs":                     a.listJobs,
+		"GET /v1.0/jobs/detail":              a.listJobs,
+		"GET /v1.0/jobs/schemas":             a.listJobSchemas,
+		"GET /v1.0/jobs/{id}":                a.showJob,
+		"POST /v1.0/jobs":                    a.createJob,
+		"PUT /v1.0/jobs/{id}":                a.redoJob,
+		"POST /v1.0/jobs/{id}/cancel":        a.cancelJob,
+		"DELETE /v1.0/jobs/{id}":             a.deleteJob,
 	} {
 		a.protected.Handle(pattern, a.handler(serve))
 	}
@@ -73,13 +84,18 @@ func New(o Options) http.Handler {
 	return public
 }
 
-// authorise lets administrators through to the operation that they ask for.
+// forMembers are the operations that everybody may use, each within their own project.
+var forMembers = map[string]bool{"GET /v1.0/jobs": true, "GET /v1.0/jobs/detail": true, "GET /v1.0/jobs/{id}": true}
+
+// authorise lets administrators through to the operation that they ask for, and others to what is for all.
 func (a *api) authorise(w http.ResponseWriter, r *http.Request) {
-	if !identity.FromContext(r.Context()).IsAdmin() {
+	_, pattern := a.protected.Handler(r)
+	caller := identity.FromContext(r.Context())
+	if !caller.IsAdmin() && (!forMembers[pattern] || caller.ProjectID == "") {
 		a.fail(w, r, fault.Forbidden("Only administrators may use this API: the role admin is needed."))
 		return
 	}
-	if _, pattern := a.protected.Handler(r); pattern == "" {
+	if pattern == "" {
 		a.refuse(w, r)
 		return
 	}

@@ -15,7 +15,8 @@ func TestAPI_Access_TokenAndRoleAreNeeded(t *testing.T) {
 	}{
 		{"versions are public", "", "/", 200, `{"versions":[{"id":"v1.0","status":"CURRENT","links":[{"rel":"self","href":"http://top:19999/v1.0/"}]}]}`},
 		{"links are public", "", "/v1.0/", 200, `{"version":"1.0","links":[{"rel":"self","href":"http://top:19999/v1.0"},` +
-			`{"rel":"bindings","href":"http://top:19999/v1.0/bindings"},{"rel":"ceilings","href":"http://top:19999/v1.0/ceilings"},{"rel":"pods","href":"http://top:19999/v1.0/pods"},` +
+			`{"rel":"bindings","href":"http://top:19999/v1.0/bindings"},{"rel":"ceilings","href":"http://top:19999/v1.0/ceilings"},` +
+			`{"rel":"jobs","href":"http://top:19999/v1.0/jobs"},{"rel":"pods","href":"http://top:19999/v1.0/pods"},` +
 			`{"rel":"routings","href":"http://top:19999/v1.0/routings"}]}`},
 		{"no token", "", "/v1.0/pods", 401, unauthorized},
 		{"bad token", "stolen", "/v1.0/pods", 401, unauthorized},
@@ -43,7 +44,7 @@ func TestAPI_UnservedRequests_HaveTheOneErrorForm(t *testing.T) {
 		status       int
 		key, allow   string
 	}{
-		{"GET", "/v1.0/jobs", 404, "itemNotFound", ""},
+		{"GET", "/v1.0/servers", 404, "itemNotFound", ""},
 		{"GET", "/v2", 404, "itemNotFound", ""},
 		{"GET", "/v1.0/pods/a/b", 404, "itemNotFound", ""},
 		{"PATCH", "/v1.0/pods", 405, "badMethod", "GET, POST"},

@@ -15,11 +15,13 @@ import (
 	"github.com/google/uuid"
 	"go.uber.org/goleak"
 
+	"github.com/tricircle/tricircle/internal/bus"
 	"github.com/tricircle/tricircle/internal/identity"
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/routing"
 	"github.com/tricircle/tricircle/internal/store"
 	"github.com/tricircle/tricircle/internal/store/sqlstore"
+	"github.com/tricircle/tricircle/internal/xjob"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -127,6 +129,7 @@ type rig struct {
 	keystone   *keystone
 	pods       *pod.Registry
 	pod1, pod2 *openstack
+	jobs       *xjob.Engine
 }
 
 func newRig(t *testing.T) *rig {
@@ -150,11 +153,14 @@ func newRig(t *testing.T) *rig {
 		TopRegion: "RegionOne", Interface: "public", Timeout: 5 * time.Second, ProbeTimeout: 5 * time.Second,
 		ProbeInterval: time.Hour, ReloadInterval: time.Hour, MaxConcurrent: 8, BreakerFailures: 5, BreakerDelay: time.Hour,
 	})
+	g.jobs = xjob.New(xjob.Options{Jobs: db, Bus: bus.NewLocal(), Log: log, Now: now, Lease: time.Minute})
+	g.jobs.Register("network", xjob.Handler{Members: []string{"network_id", "pod_id"}})
 	made := 0
 	g.Handler = New(Options{
 		Pods: g.pods, Routing: routing.NewTable(db, g.pods, 1000, log), Store: db, Validator: g.keystone,
 		ServiceToken: g.keystone.ServiceToken, KeystoneURI: "http://keystone/v3", Log: log,
 		NewID:  func() string { made++; return podID(made) },
+		Jobs:   g.jobs,
 		Public: func(*http.Request) string { return "http://top:19999" },
 	})
 	return g

@@ -26,6 +26,7 @@ func (a *api) showLinks(r *http.Request) (any, error) {
 		Version string `json:"version"`
 		Links   []link `json:"links"`
 	}{"1.0", []link{
-		{"self", base}, {"bindings", base + "/bindings"}, {"ceilings", base + "/ceilings"}, {"pods", base + "/pods"}, {"routings", base + "/routings"},
+		{"self", base}, {"bindings", base + "/bindings"}, {"ceilings", base + "/ceilings"}, {"jobs", base + "/jobs"},
+		{"pods", base + "/pods"}, {"routings", base + "/routings"},
 	}}, nil
 }

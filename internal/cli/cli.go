@@ -1,6 +1,6 @@
 // Package cli is the command line of tricircle: it parses arguments, calls what does the work, and prints the outcome.
 //
-// Commands that run something (serve, demo, db) call package app; those of operators (pod, routing, ceiling) speak to the
+// Commands that run something (serve, demo, db) call package app; those of operators (pod, routing, job, ceiling) speak to the
 // Admin API like any other client, so they need no access to the database. It must not hold logic of its own, and nothing
 // but main may import it.
 package cli
@@ -57,7 +57,7 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 func newRoot() *cobra.Command {
 	root := group("tricircle", "Many OpenStacks, one OpenStack API",
 		newServe(), newDemo(), newDB(), newConfig(), newRoutes(), newVersion(),
-		newPod(), newRouting(), newBinding(), newCeiling(), newCatalog())
+		newPod(), newRouting(), newBinding(), newCeiling(), newJob(), newCatalog())
 	root.SilenceErrors, root.SilenceUsage = true, true // Run prints errors, on one line
 	return root
 }
