@@ -163,6 +163,20 @@ func TestNetworking_Addresses_FollowWhatPortsAsk(t *testing.T) {
 	}
 }
 
+func TestNetworking_MACs_AreUniqueInANetworkAndCanBeMadeAnew(t *testing.T) {
+	c := newNetworking(t)
+	network, _ := c.networkWithSubnet(ipv4)
+	port := `{"port": {"network_id": "` + network + `", "mac_address": "FA-16-3E-00-00-01"}}`
+	id := c.network("POST", "/ports", port).want(t, 201).id(t, "port")
+	c.network("POST", "/ports", port).refused(t, 409, "MacAddressInUse", "The mac address fa:16:3e:00:00:01 is in use.")
+	c.network("PUT", "/ports/"+id, `{"port": {"mac_address": null}}`).refused(t, 403, "PolicyNotAuthorized", "update_port:mac_address")
+	made := c.asAdmin("PUT", "/ports/"+id, `{"port": {"mac_address": null}}`).want(t, 200).one(t, "port", "mac_address").(string)
+	if !strings.HasPrefix(made, "fa:16:3e:") || made == "fa:16:3e:00:00:01" {
+		t.Errorf("got %s", made)
+	}
+	c.network("POST", "/ports", port).want(t, 201)
+}
+
 func TestNetworking_SLAACSubnet_GivesPortsTheirAddressesAndTakesThem(t *testing.T) {
 	c := newNetworking(t)
 	network, _ := c.networkWithSubnet(ipv4)
@@ -289,6 +303,14 @@ func TestNetworking_RBAC_SharesAndKeepsWhatIsUsed(t *testing.T) {
 	c.network("DELETE", "/ports/"+port, "").want(t, 204)
 	c.asAdmin("DELETE", "/rbac-policies/"+shared, "").want(t, 204)
 	c.network("GET", "/networks/"+id, "").refused(t, 404, "NetworkNotFound", id)
+	external := c.asAdmin("POST", "/rbac-policies", strings.Replace(policy, "access_as_shared", "access_as_external", 1)).want(t, 201).id(t, "rbac_policy")
+	if seen := c.network("GET", "/networks/"+id, "").want(t, 200); seen.one(t, "network", "router:external") != true {
+		t.Errorf("shared as external: %s", seen.body)
+	}
+	c.asAdmin("DELETE", "/rbac-policies/"+external, "").want(t, 204)
+	if seen := c.asAdmin("GET", "/networks/"+id, "").want(t, 200); seen.one(t, "network", "router:external") != false {
+		t.Errorf("external for nobody: %s", seen.body)
+	}
 	c.asAdmin("PUT", "/networks/"+id, `{"network": {"shared": true}}`).want(t, 200)
 	if all := c.network("GET", "/networks?shared=true", "").want(t, 200); len(all.get(t, "networks").([]any)) != 1 {
 		t.Errorf("shared with all: %s", all.body)
@@ -365,7 +387,7 @@ func (c *cloud) jobs() (all []string) {
 func TestNetworking_ChangesOfWhatIsInPods_EnqueueJobs(t *testing.T) {
 	c := newNetworking(t)
 	network, subnet := c.networkWithSubnet(ipv4)
-	port := c.network("POST", "/ports", `{"port": {"network_id": "`+network+`"}}`).want(t, 201)
+	port := c.network("POST", "/ports", `{"port": {"network_id": "`+network+`", "fixed_ips": [{"ip_address": "10.0.0.5"}]}}`).want(t, 201)
 	portID, group := port.id(t, "port"), port.one(t, "port", "security_groups").([]any)[0].(string)
 	if jobs := c.jobs(); len(jobs) != 0 {
 		t.Errorf("jobs for what is in no pod: %v", jobs)

@@ -155,18 +155,23 @@ func (p *Plugin) updateSharing(c *api.Call, tx store.Tx, o *store.Object) error 
 	return nil
 }
 
-// makeInternal refuses while routers have their gateway on the network.
+// makeInternal takes away what makes a network external.
 func (p *Plugin) makeInternal(c *api.Call, tx store.Tx, o *store.Object) error {
-	n, err := tx.Count(c.Context(), store.ObjectQuery{Kind: store.KindPort, Filters: []store.Filter{
-		equal("network_id", o.ID), equal("device_owner", "network:router_gateway")}})
-	if err != nil {
+	if err := refuseGateways(c, tx, o); err != nil {
 		return err
 	}
-	if n > 0 {
-		return conflict("ExternalNetworkInUse",
+	return deletePolicies(c.Context(), tx, equal("object_id", o.ID), equal("action", actionExternal))
+}
+
+// refuseGateways refuses while routers have their gateway on a network.
+func refuseGateways(c *api.Call, tx store.Tx, o *store.Object) error {
+	n, err := tx.Count(c.Context(), store.ObjectQuery{Kind: store.KindPort, Filters: []store.Filter{
+		equal("network_id", o.ID), equal("device_owner", "network:router_gateway")}})
+	if err == nil && n > 0 {
+		err = conflict("ExternalNetworkInUse",
 			"External network %s cannot be updated to be made non-external, since it has existing gateway ports.", o.ID)
 	}
-	return deletePolicies(c.Context(), tx, equal("object_id", o.ID), equal("action", actionExternal))
+	return err
 }
 
 func (p *Plugin) updatedNetwork(c *api.Call, tx store.Tx, _, updated *store.Object) error {

@@ -26,7 +26,8 @@ func (p *Plugin) ports() api.Resource {
 		Attributes: []api.Attribute{
 			{Name: "name", Post: true, Put: true, Default: "", Validate: schema.String(255)},
 			{Name: "network_id", Post: true, Default: api.Required, Validate: schema.UUID},
-			{Name: "mac_address", Post: true, Put: true, Default: api.Unset, Convert: schema.ToMAC, Validate: schema.MACAddress, Enforce: true},
+			{Name: "mac_address", Post: true, Put: true, Default: api.Unset, Convert: schema.ToMAC,
+				Validate: schema.OrNil(schema.MACAddress), Enforce: true},
 			{Name: "admin_state_up", Post: true, Put: true, Default: true, Convert: schema.ToBool},
 			{Name: "status"},
 			{Name: "device_id", Post: true, Put: true, Default: "", Validate: schema.String(255)},
@@ -100,7 +101,7 @@ func (p *Plugin) createPort(c *api.Call, tx store.Tx, o *store.Object) error {
 	if err != nil {
 		return err
 	}
-	if err := refuseRouterOwner(c, tx, o); err != nil {
+	if err := refuseRouterOwner(c, o); err != nil {
 		return err
 	}
 	if err := p.completeMAC(ctx, tx, o); err != nil {
@@ -124,7 +125,7 @@ func (p *Plugin) createPort(c *api.Call, tx store.Tx, o *store.Object) error {
 
 // refuseRouterOwner keeps users from posing as the interface of somebody else's router
 // (neutron/db/db_base_plugin_v2.py, _enforce_device_owner_not_router_intf_or_device_id).
-func refuseRouterOwner(c *api.Call, _ store.Tx, o *store.Object) error {
+func refuseRouterOwner(c *api.Call, o *store.Object) error {
 	if c.Admin || !slices.Contains(routerInterfaces, o.Attrs["device_owner"]) || o.Attrs["device_id"] == "" {
 		return nil
 	}
@@ -186,7 +187,7 @@ func completeAddressPairs(o *store.Object) {
 
 func (p *Plugin) updatePort(c *api.Call, tx store.Tx, old, updated *store.Object) error {
 	if c.Gave("device_owner", "device_id") {
-		if err := refuseRouterOwner(c, tx, updated); err != nil {
+		if err := refuseRouterOwner(c, updated); err != nil {
 			return err
 		}
 	}

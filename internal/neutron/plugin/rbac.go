@@ -37,7 +37,7 @@ func (p *Plugin) rbacPolicies() api.Resource {
 				Filter: targetFilter},
 			{Name: "action", Post: true, Default: api.Required, Validate: schema.String(255), Enforce: true},
 		},
-		Rules: api.Rules{Create: p.createPolicy, Update: p.updatePolicy, Delete: p.deletePolicy},
+		Rules: api.Rules{Create: p.createPolicy, Created: p.changedPolicy, Update: p.updatePolicy, Delete: p.deletePolicy, Deleted: p.changedPolicy},
 	}
 }
 
@@ -89,6 +89,34 @@ func (p *Plugin) updatePolicy(c *api.Call, tx store.Tx, old, updated *store.Obje
 
 func (p *Plugin) deletePolicy(c *api.Call, tx store.Tx, o *store.Object) error {
 	return p.refuseUnsharing(c, tx, o)
+}
+
+// changedPolicy makes a network external as long as there is a policy that says so for somebody (neutron/db/external_net_db.py,
+// _process_ext_policy_create and _validate_ext_not_in_use_by_tenant).
+func (p *Plugin) changedPolicy(c *api.Call, tx store.Tx, policy *store.Object) error {
+	if policy.Attrs["action"] != actionExternal {
+		return nil
+	}
+	id := textOf(policy.Attrs["object_id"])
+	network, err := tx.Get(c.Context(), store.KindNetwork, id)
+	if err != nil {
+		return err
+	}
+	n, err := tx.Count(c.Context(), store.ObjectQuery{Kind: store.KindRBACPolicy, Filters: []store.Filter{
+		equal("object_id", id), equal("action", actionExternal)}})
+	if err != nil || boolOf(network.Attrs["router:external"]) == (n > 0) {
+		return err
+	}
+	if n == 0 {
+		if err := refuseGateways(c, tx, network); err != nil {
+			return err
+		}
+	}
+	network.Attrs["router:external"] = n > 0
+	if err := tx.Update(c.Context(), network); err != nil {
+		return err
+	}
+	return p.enqueue(c.Context(), tx, network)
 }
 
 // refuseUnsharing refuses to take a network from projects that have ports on it
