@@ -93,16 +93,16 @@ type Gateway struct {
 	creates inflight
 	usage   *lastKnown
 	nulls   nullOrders
-	answers jsonx.Rules[view]            // what is changed in answers of pods
-	renamed map[*Route]jsonx.Rules[view] // the same where a route has HostMembers
-	api     http.Handler                 // what is below the version prefix, behind authentication
+	answers *jsonx.Rules[view]            // what is changed in answers of pods
+	renamed map[*Route]*jsonx.Rules[view] // the same where a route has HostMembers
+	api     http.Handler                  // what is below the version prefix, behind authentication
 }
 
 // New makes the gateway of o.Service. Wrap it in httpx.Chain for request ids, logs and limits. It fails when the table names
 // a special handler that the service does not have.
 func New(o Options) (*Gateway, error) {
 	g := &Gateway{Options: o, creates: newInflight(), usage: newLastKnown(), answers: o.Service.rules(),
-		renamed: map[*Route]jsonx.Rules[view]{}}
+		renamed: map[*Route]*jsonx.Rules[view]{}}
 	for r := range o.Service.Table.All() {
 		if r.Handler != "" && o.Service.Special[r.Handler] == nil {
 			return nil, fmt.Errorf("route %q names no handler of its service: %q", r, r.Handler)

@@ -23,8 +23,8 @@ func (c *Call) view(p *pod.Pod) view { return view{c, p, c.Public(c.R)} }
 
 // rules says what is changed in answers of s, made once for all calls: links, which must lead back to the top, names of zones and
 // hosts, and integer ids. hosts are members with names of hosts besides those that s has everywhere.
-func (s *Service) rules(hosts ...string) jsonx.Rules[view] {
-	rules := jsonx.Rules[view]{"href": {String: func(v view, href string) (string, bool) { return v.topLink(v.pod, v.public, href) }}}
+func (s *Service) rules(hosts ...string) *jsonx.Rules[view] {
+	rules := map[string]jsonx.Rule[view]{"href": {String: func(v view, href string) (string, bool) { return v.topLink(v.pod, v.public, href) }}}
 	text := func(members []string, edit func(p *pod.Pod, s string) string) {
 		for _, member := range members {
 			rule := rules[member]
@@ -54,11 +54,11 @@ func (s *Service) rules(hosts ...string) jsonx.Rules[view] {
 	for member := range s.Opaque {
 		rules[member] = jsonx.Rule[view]{Opaque: true}
 	}
-	return rules
+	return jsonx.NewRules(rules)
 }
 
 // rules are those of the call's answers.
-func (c *Call) rules() jsonx.Rules[view] {
+func (c *Call) rules() *jsonx.Rules[view] {
 	if own, ok := c.renamed[c.Route]; ok {
 		return own
 	}

@@ -14,7 +14,7 @@ var malformed = []string{
 
 func TestEveryCall_Malformed_SyntaxError(t *testing.T) {
 	calls := map[string]func(src []byte) error{
-		"Rewrite":  func(src []byte) error { _, err := Rules[struct{}]{}.Rewrite(struct{}{}, nil, src); return err },
+		"Rewrite":  func(src []byte) error { _, err := new(Rules[struct{}]).Rewrite(struct{}{}, nil, src); return err },
 		"Get":      func(src []byte) error { _, _, err := Get(src, "a", "b"); return err },
 		"Get all":  func(src []byte) error { _, _, err := Get(src); return err },
 		"Set":      func(src []byte) error { _, err := Set(src, []byte(`1`), "a"); return err },

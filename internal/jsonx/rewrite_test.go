@@ -14,9 +14,9 @@ func upper(suffix string, s string) (string, bool) {
 func add(suffix string, n int64) (int64, bool) { return n + 1<<40 + int64(len(suffix)), n > 0 }
 
 // upperRules take as context what they put behind what they change.
-var upperRules = Rules[string]{
+var upperRules = NewRules(map[string]Rule[string]{
 	"href": {String: upper}, "ids": {String: upper, Integer: add}, "n": {Integer: add}, "metadata": {Opaque: true},
-}
+})
 
 func TestRewrite_Splices(t *testing.T) {
 	for name, c := range map[string]struct{ src, want string }{
@@ -59,7 +59,7 @@ func TestRewrite_ErrorAfterEdit_DstAsItWas(t *testing.T) {
 
 func TestRewrite_NothingEdited_NoAllocation(t *testing.T) {
 	src, dst := page(0, 3), make([]byte, 0, 10000)
-	rules := Rules[string]{"metadata": {Opaque: true}, "progress": {Integer: add}}
+	rules := NewRules(map[string]Rule[string]{"metadata": {Opaque: true}, "progress": {Integer: add}})
 	if n := testing.AllocsPerRun(50, func() { dst, _ = rules.Rewrite("", dst[:0], src) }); n > 1 {
 		t.Errorf("%v allocations", n) // one is left to a scanner that the collector took from the pool
 	}
@@ -67,7 +67,7 @@ func TestRewrite_NothingEdited_NoAllocation(t *testing.T) {
 
 func TestRewrite_IntegersEdited_NoAllocation(t *testing.T) {
 	src, dst := page(0, 3), make([]byte, 0, 10000)
-	rules := Rules[string]{"vcpus": {Integer: add}, "ram": {Integer: add}}
+	rules := NewRules(map[string]Rule[string]{"vcpus": {Integer: add}, "ram": {Integer: add}})
 	if n := testing.AllocsPerRun(50, func() { dst, _ = rules.Rewrite("", dst[:0], src) }); n > 1 {
 		t.Errorf("%v allocations", n)
 	}
@@ -90,7 +90,10 @@ func FuzzRewrite(f *testing.F) {
 	f.Add([]byte(`{"href":"a", "ids":["b"],"metadata":{"href":"c"},"\u0068ref":"\ud83d\ude00"}`))
 	f.Add(page(0, 1))
 	f.Fuzz(func(t *testing.T, src []byte) {
-		same, err := Rules[struct{}]{}.Rewrite(struct{}{}, nil, src)
+		if _, _, err := whole(src); (err == nil) != json.Valid(src) {
+			t.Fatalf("jsontext says %v", err)
+		}
+		same, err := new(Rules[struct{}]).Rewrite(struct{}{}, nil, src)
 		if valid := json.Valid(src); valid != (err == nil) || valid != Valid(src) {
 			t.Fatalf("valid %v, Valid %v, error %v", valid, Valid(src), err)
 		}
