@@ -20,8 +20,8 @@ const (
 )
 
 // Lean is an http.RoundTripper for HTTP/1.1 that does all its work on the goroutine of its caller. http.Transport has two
-// goroutines for each connection, and waking them costs more than all else that it does for a short answer (ADR 11). What is
-// read and written is the standard library's matter here too; only connections are our own:
+// goroutines for each connection, and waking them costs more than all else that it does for a short answer (ADR 11). All but
+// connections and the usual heads is the standard library's matter here too:
 //
 //   - the caller's context ends a call by closing its connection;
 //   - a connection is used again once the body of an answer was read to its end;

@@ -141,7 +141,7 @@ func (c *leanConn) exchange(req *http.Request) (*http.Response, error) {
 
 func (c *leanConn) answer(req *http.Request) (*http.Response, error) {
 	for range maxInterim {
-		res, err := http.ReadResponse(c.r, req)
+		res, err := readResponse(c.r, req)
 		if err != nil || res.StatusCode >= 200 {
 			return res, err
 		}

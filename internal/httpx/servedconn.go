@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -28,10 +27,8 @@ type servedConn struct {
 	remote string
 	r      *bufio.Reader
 	w      *bufio.Writer
-	text   bytes.Reader  // the head of a request,
-	head   *bufio.Reader // which is parsed from here
-	until  time.Time     // the read deadline
-	posted bool          // the last request was a POST
+	until  time.Time // the read deadline
+	posted bool      // the last request was a POST
 	state  atomic.Int32
 
 	cancel  context.CancelFunc // of the request that is served
@@ -48,7 +45,7 @@ const (
 
 func newServedConn(s *LeanServer, conn *net.TCPConn) *servedConn {
 	c := &servedConn{server: s, conn: conn, remote: conn.RemoteAddr().String(), watched: make(chan struct{}, 1)}
-	c.r, c.w, c.head = bufio.NewReaderSize(conn, maxRequest), bufio.NewWriter(conn), bufio.NewReader(&c.text)
+	c.r, c.w = bufio.NewReaderSize(conn, maxRequest), bufio.NewWriter(conn)
 	c.watcher = time.AfterFunc(time.Hour, c.watch)
 	c.watcher.Stop()
 	return c
@@ -108,24 +105,18 @@ func (c *servedConn) closeIfIdle() {
 	}
 }
 
-// read returns the next request with its body, or nil, and has read nothing, if that is not for us. The standard library parses
-// the head, so that what counts as a request does not depend on who serves it.
+// read returns the next request with its body, or nil, and has read nothing, if that is not for us.
 func (c *servedConn) read() *http.Request {
 	if c.posted { // some old clients send an empty line behind a body (RFC 9112 section 2.2)
 		next, _ := c.r.Peek(4)
 		_, _ = c.r.Discard(len(next) - len(bytes.TrimLeft(next, "\r\n")))
 	}
-	buffered, _ := c.r.Peek(c.r.Buffered())
-	end := bytes.Index(buffered, []byte("\r\n\r\n")) + len("\r\n\r\n")
-	if end < len("\r\n\r\n") {
+	head := cutHead(c.r)
+	req := parseRequest(head)
+	if req == nil || req.ContentLength > maxRequest {
 		return nil
 	}
-	c.text.Reset(buffered[:end])
-	c.head.Reset(&c.text)
-	req, err := http.ReadRequest(c.head)
-	if rest := c.head.Buffered() + c.text.Len(); err != nil || rest > 0 || !isUsualRequest(req) {
-		return nil
-	}
+	end := len(head)
 	all := end + int(req.ContentLength)
 	if c.r.Buffered() < all {
 		c.readUntil(time.Now().Add(c.server.IdleTimeout))
@@ -141,38 +132,6 @@ func (c *servedConn) read() *http.Request {
 	req.RemoteAddr = c.remote
 	c.posted = req.Method == http.MethodPost
 	return req
-}
-
-// isUsualRequest tells whether a request is one that a LeanServer serves.
-func isUsualRequest(r *http.Request) bool {
-	switch r.Method {
-	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
-	default:
-		return false
-	}
-	if r.Proto != "HTTP/1.1" || r.RequestURI[0] != '/' || !isWord(r.Host, "-_.:[]") ||
-		r.ContentLength < 0 || r.ContentLength > maxRequest || r.TransferEncoding != nil || r.Trailer != nil {
-		return false
-	}
-	for name, values := range r.Header {
-		switch name {
-		case "Expect", "Upgrade", "Trailer", "Te", "Transfer-Encoding":
-			return false
-		case "Connection":
-			if len(values) != 1 || !strings.EqualFold(values[0], "keep-alive") {
-				return false
-			}
-		}
-		if !isWord(name, "-_") {
-			return false
-		}
-		for _, value := range values {
-			if !isText(value) {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // answer lets the handler answer a request; false if the connection must not be used again.
