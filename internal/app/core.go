@@ -4,6 +4,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"github.com/tricircle/tricircle/internal/httpx"
 	"github.com/tricircle/tricircle/internal/identity"
 	"github.com/tricircle/tricircle/internal/neutron/nic"
+	"github.com/tricircle/tricircle/internal/neutron/realize"
 	"github.com/tricircle/tricircle/internal/obs"
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/routing"
@@ -36,8 +38,9 @@ type core struct {
 	keystone *identity.Keystone
 	pods     *pod.Registry
 	routing  *routing.Table
-	nics     *nic.Service // nil without a networking service
-	name     string       // of this process: owner of leases, client of the bus
+	nics     *nic.Service      // nil without a networking service
+	realizer *realize.Realizer // likewise
+	name     string            // of this process: owner of leases, client of the bus
 	bus      bus.Bus
 	closeBus func()
 	jobs     *xjob.Engine
@@ -65,6 +68,9 @@ func newCore(ctx context.Context, cfg *config.Config, errOut io.Writer) (*core, 
 	}
 	c.jobs = c.newEngine()
 	c.store.OnEnqueue(c.jobs.Wake)
+	if err := c.plug(); err != nil {
+		return nil, errors.Join(err, c.close())
+	}
 	return c, nil
 }
 

@@ -35,7 +35,7 @@ var roles = []role{
 	{config.RoleNovaGW, fault.Nova, func(c *config.Config) *config.Listener { return &c.NovaGW }, (*core).novaGateway, nil},
 	{config.RoleCinderGW, fault.Cinder, func(c *config.Config) *config.Listener { return &c.CinderGW }, (*core).cinderGateway, nil},
 	{config.RoleNeutron, fault.Neutron, func(c *config.Config) *config.Listener { return &c.Neutron }, (*core).neutron, nil},
-	{name: config.RoleXJob, run: func(c *core, ctx context.Context) error { return c.jobs.Run(ctx) }},
+	{name: config.RoleXJob, run: (*core).work},
 }
 
 // Roles returns the names that a process can be told to serve, besides "all".

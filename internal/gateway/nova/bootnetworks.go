@@ -82,7 +82,7 @@ func (pb *plugged) one(ctx context.Context, p *pod.Pod, body []byte) (*gateway.A
 		id = pb.serverOf(ctx, p, a)
 	}
 	if id == "" && err == nil && a.OK() { // created, but not said which: the ports know
-		pb.lost = attempt
+		attempt.Unknown(ctx)
 		return a, nil
 	}
 	settle(ctx, attempt, a, err, id)

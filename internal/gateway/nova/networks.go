@@ -266,6 +266,8 @@ func settle(ctx context.Context, attempt *nic.Attempt, a *gateway.Answer, err er
 		attempt.Done(ctx, serverID)
 	case err == nil, unavailable != nil && !unavailable.Sent:
 		attempt.Undo(ctx)
+	default:
+		attempt.Unknown(ctx)
 	}
 }
 
@@ -318,7 +320,7 @@ func (n networks) detachInterface(c *gateway.Call) error {
 	}
 	if ours && a.OK() {
 		ctx := context.WithoutCancel(c.Context())
-		if err := n.Gone(ctx, c.Params.Get("server_id"), p.Num, false); err != nil {
+		if err := n.Detached(ctx, c.Params.Get("id"), p.Num); err != nil {
 			c.Log.WarnContext(ctx, "a detached port is freed later", "server", c.Params.Get("server_id"), "pod", p.Name(), "error", err)
 		}
 	}

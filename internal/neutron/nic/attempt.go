@@ -24,7 +24,7 @@ type Plugged struct {
 	Tag  string
 }
 
-// Attempt are the ports of a plan in one pod. End it with Done or Undo; if neither is known to be right, the port's job finds out.
+// Attempt are the ports of a plan in one pod. End it with Done or Undo, or with Unknown if neither is known to be right.
 type Attempt struct {
 	Ports  []Plugged // in the order of the request
 	plan   *Plan
@@ -208,6 +208,15 @@ func (a *Attempt) Done(ctx context.Context, serverID string) {
 	s := a.plan.service
 	if err := s.setDevice(ctx, a.device, serverID); err != nil {
 		s.Log.WarnContext(ctx, "the ports of a server do not name it yet", "server", serverID, "pod", a.pod.Name(), "error", err)
+	}
+}
+
+// Unknown leaves it to a job to find out what came of the attempt: a reply was lost.
+func (a *Attempt) Unknown(ctx context.Context) {
+	s := a.plan.service
+	job := deviceJob(a.device, a.plan.caller.ProjectID, a.pod.Num)
+	if err := s.Store.InTx(ctx, func(tx store.Tx) error { return tx.Enqueue(ctx, job) }); err != nil {
+		s.Log.WarnContext(ctx, "what came of a boot will be found out later", "device", a.device, "pod", a.pod.Name(), "error", err)
 	}
 }
 

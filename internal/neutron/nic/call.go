@@ -40,6 +40,8 @@ func (s *Service) call(ctx context.Context, token, method, path string, body, ou
 			return err
 		}
 	}
+	id := obs.RequestID(ctx)
+	ctx = obs.WithRequestID(ctx, id, obs.GlobalRequestID(ctx)) // what is noted of this call must not be taken for the client's
 	req, err := http.NewRequestWithContext(ctx, method, "http://top"+path, bytes.NewReader(text))
 	if err != nil {
 		return err
@@ -47,7 +49,7 @@ func (s *Service) call(ctx context.Context, token, method, path string, body, ou
 	req.RequestURI = path
 	req.Header.Set("X-Auth-Token", token)
 	req.Header.Set("Content-Type", "application/json")
-	if id := obs.RequestID(ctx); id != "" {
+	if id != "" {
 		req.Header.Set(obs.HeaderRequestID, id)
 	}
 	r := &reply{header: http.Header{}}

@@ -13,22 +13,30 @@ import (
 	"github.com/tricircle/tricircle/internal/store"
 )
 
-// JobKind is the kind of job that frees the ports of a device in a pod: a server that is gone, or a boot of which nobody knows.
-const JobKind = "device"
+// The kinds of jobs that free ports in a pod.
+const (
+	DeviceJob = "device"        // all of a device: a server that is gone, or a boot of which nobody knows
+	DetachJob = "detached_port" // one that a server gives back
+)
 
 // forgotten is how old a boot is that nobody takes care of any more: every call in it has ended long before.
 const forgotten = 10 * time.Minute
 
-// Free is the handler of jobs of JobKind, with the resource "<device id>/<number of the pod>". Who has a port only its pod knows: its
-// Nova writes the server into the port, and takes it out again when the server is gone or the port detached. Ports that were made
-// for the server are deleted then, those that the user made are free. While the pod still uses them it is an error.
+// Free is the handler of jobs of DeviceJob, with the resource "<device id>/<number of the pod>", and of DetachJob, with that of a port. Who
+// has a port only its pod knows: its Nova writes the server into the port, and takes it out again when the server is gone or the port
+// detached. Ports that were made for the server are deleted then, those that the user made are free. While the pod still uses them it
+// is an error.
 func (s *Service) Free(ctx context.Context, job store.NewJob) error {
-	device, num, _ := strings.Cut(job.Resource, "/")
+	id, num, _ := strings.Cut(job.Resource, "/")
 	podNum, err := strconv.ParseInt(num, 10, 32)
 	if err != nil {
-		return fmt.Errorf("job %s %s: the resource is not <device>/<number of the pod>", job.Kind, job.Resource)
+		return fmt.Errorf("job %s %s: the resource is not <id>/<number of the pod>", job.Kind, job.Resource)
 	}
-	ports, err := s.Store.Reader().List(ctx, deviceQuery(device))
+	query := deviceQuery(id)
+	if job.Kind == DetachJob {
+		query = store.ObjectQuery{Kind: store.KindPort, Filters: []store.Filter{{Attr: "id", Values: []any{id}}}}
+	}
+	ports, err := s.Store.Reader().List(ctx, query)
 	if err != nil || len(ports) == 0 {
 		return err
 	}
@@ -40,7 +48,7 @@ func (s *Service) Free(ctx context.Context, job store.NewJob) error {
 	if err != nil {
 		return err
 	}
-	return s.release(ctx, device, ports, rows, live)
+	return s.release(ctx, ports, rows, live)
 }
 
 // portsIn returns what ports are in a pod, by their ids.
@@ -57,16 +65,16 @@ func (s *Service) portsIn(ctx context.Context, ports []*store.Object, podNum int
 	return byID, err
 }
 
-// release makes the ports of a device at the top agree with what the pod says of them.
-func (s *Service) release(ctx context.Context, device string, ports []*store.Object, rows map[string]store.Realization, live map[string]realize.LivePort) error {
-	used := 0
+// release makes ports at the top agree with what their pod says of them.
+func (s *Service) release(ctx context.Context, ports []*store.Object, rows map[string]store.Realization, live map[string]realize.LivePort) error {
+	used, young := 0, s.Now().Add(-s.Doubt)
 	var made []string
 	for _, port := range ports {
 		row, here := rows[port.ID]
-		now := live[port.ID].DeviceID
+		device, now := text(port, "device_id"), live[port.ID].DeviceID
 		switch {
-		case !here:
-		case now == device:
+		case !here, device == "":
+		case now == device, now == "" && isUnderway(device) && port.UpdatedAt.After(young):
 			used++
 		case now == "" && row.Detail[ephemeral] == true:
 			made = append(made, port.ID)
@@ -80,7 +88,7 @@ func (s *Service) release(ctx context.Context, device string, ports []*store.Obj
 		return err
 	}
 	if used > 0 {
-		return fmt.Errorf("%d ports are still in use by %s in their pod", used, device)
+		return fmt.Errorf("%d ports are still in use in their pod, or may be soon", used)
 	}
 	return nil
 }
@@ -113,8 +121,18 @@ func (s *Service) Gone(ctx context.Context, serverID string, podNum int32, now b
 	return s.Store.InTx(ctx, func(tx store.Tx) error { return tx.Enqueue(ctx, job) })
 }
 
+// Detached asks for a port of the top to be freed as soon as its pod lets go of it.
+func (s *Service) Detached(ctx context.Context, portID string, podNum int32) error {
+	port, err := s.Store.Reader().Get(ctx, store.KindPort, portID)
+	if err != nil {
+		return err
+	}
+	job := store.NewJob{Kind: DetachJob, Resource: portID + "/" + strconv.Itoa(int(podNum)), ProjectID: port.ProjectID, PodNum: podNum}
+	return s.Store.InTx(ctx, func(tx store.Tx) error { return tx.Enqueue(ctx, job) })
+}
+
 func deviceJob(device, projectID string, podNum int32) store.NewJob {
-	return store.NewJob{Kind: JobKind, Resource: device + "/" + strconv.Itoa(int(podNum)), ProjectID: projectID, PodNum: podNum}
+	return store.NewJob{Kind: DeviceJob, Resource: device + "/" + strconv.Itoa(int(podNum)), ProjectID: projectID, PodNum: podNum}
 }
 
 // Sweep enqueues jobs for boots that nobody takes care of any more: the process that had them was killed.

@@ -29,6 +29,7 @@ type Options struct {
 	Token    func(context.Context) (string, error)     // of the service user
 	NewID    func() string                             // UUIDs
 	Now      func() time.Time
+	Doubt    time.Duration // how long a boot whose reply was lost may still be carried out
 	Log      *slog.Logger
 }
 
