@@ -136,8 +136,8 @@ type Tx interface {
 	// "rbac_policy" (all of type, object, action and target). What it refers to must exist when the transaction ends.
 	Insert(ctx context.Context, o *Object) error
 	// Update stores o if what is stored has still o.Revision, or fails with ErrStale; then it sets o.Revision to the next
-	// number, and o.UpdatedAt. Kind, id, project and creation time are never changed. It fails with ErrNotFound, and with
-	// a *ConflictError like Insert.
+	// number, and o.UpdatedAt, until the transaction fails. Kind, id, project and creation time are never changed. It fails with
+	// ErrNotFound, and with a *ConflictError like Insert.
 	Update(ctx context.Context, o *Object) error
 	// Delete forgets an object, its tags, the addresses of a port, the segment of a network, the rules of a security group and
 	// what pods had reserved in a subnet. It fails with ErrNotFound, or, if another object or a port's address refers to it,

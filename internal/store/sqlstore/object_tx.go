@@ -187,6 +187,7 @@ func (t *txn) update(ctx context.Context, o *store.Object) error {
 		}
 		return fmt.Errorf("revision %d, and by now %d: %w", o.Revision, found[0], store.ErrStale)
 	}
+	t.updated = append(t.updated, stamps{o, o.Revision, o.UpdatedAt})
 	o.Revision, o.UpdatedAt = o.Revision+1, timeOf(now)
 	if _, err := exec(ctx, t.tx, t.owned.sides.keepTags, row.id, row.tags); err != nil {
 		return err

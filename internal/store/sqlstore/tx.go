@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/tricircle/tricircle/internal/store"
 )
@@ -25,6 +27,9 @@ func (s *Store) InTx(ctx context.Context, f func(tx store.Tx) error) error {
 			return f(t)
 		})
 		needed, enqueued = t.turns.needed(), t.enqueued
+		if err != nil {
+			t.restore()
+		}
 		return err
 	})
 	if err == nil && enqueued && s.onEnqueue != nil {
@@ -51,7 +56,23 @@ type txn struct {
 	view
 	tx       *sql.Tx
 	turns    *heldTurns
+	updated  []stamps
 	enqueued bool
+}
+
+// stamps are what Update has changed of an object that is the caller's.
+type stamps struct {
+	object    *store.Object
+	revision  int64
+	updatedAt time.Time
+}
+
+// restore makes objects what they were before the transaction, which has written nothing: an update of the next try, or of somebody
+// who handles the error, is of the revision that is stored.
+func (t *txn) restore() {
+	for _, s := range slices.Backward(t.updated) {
+		s.object.Revision, s.object.UpdatedAt = s.revision, s.updatedAt
+	}
 }
 
 // ownedStatements are those about what the top owns.

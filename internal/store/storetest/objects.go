@@ -262,6 +262,14 @@ func testTransactions(t *testing.T, s store.Store) {
 		t.Errorf("InTx of a cancelled context: %v, want context.Canceled", err)
 	}
 	expectIDs(t, s, "networks after failures", store.ObjectQuery{Kind: store.KindNetwork})
+	o := network(2, "p")
+	insert(t, s, o)
+	before := *o
+	err = s.InTx(ctx, func(tx store.Tx) error { return errors.Join(tx.Update(ctx, o), tx.Update(ctx, o), broken) })
+	if !errors.Is(err, broken) || o.Revision != before.Revision || !o.UpdatedAt.Equal(before.UpdatedAt) {
+		t.Errorf("%v; an update that was undone left revision %d, want %d", err, o.Revision, before.Revision)
+	}
+	write(t, s, func(tx store.Tx) error { return tx.Delete(ctx, store.KindNetwork, o.ID) })
 	jobs, err := s.ListJobs(ctx, store.JobFilter{})
 	if err != nil || len(jobs) != 0 {
 		t.Errorf("jobs after failures: %v, %v", jobs, err)
