@@ -43,6 +43,9 @@ type dialect struct {
 	json    jsonTexts
 	// uuid makes an argument of an id.
 	uuid func(uuid.UUID) any
+	// planned makes arguments of a statement that is planned for them each time. PostgreSQL would otherwise plan it once for arguments
+	// as they are on average, and a project or a tag may be far from that.
+	planned func(args []any) []any
 	// abandon ends a transaction whose commit has failed.
 	abandon func(*sql.Conn)
 	// retryable says of an error of a transaction that running it once more may well succeed.
@@ -86,7 +89,8 @@ var sqliteDialect = dialect{
 		addresses: `json_each(o.doc, '$.fixed_ips') f`,
 		member:    func(attr string) string { return `$."` + attr + `"` },
 	},
-	uuid: func(id uuid.UUID) any { return id[:] },
+	uuid:    func(id uuid.UUID) any { return id[:] },
+	planned: func(args []any) []any { return args },
 	// A transaction with a broken reference stays open: https://www.sqlite.org/foreignkeys.html#fk_deferred. If it is closed
 	// already, that is what the error says.
 	abandon: func(c *sql.Conn) { _, _ = c.ExecContext(context.Background(), "ROLLBACK") },
@@ -125,6 +129,7 @@ var postgresDialect = dialect{
 		member:    func(attr string) string { return attr },
 	},
 	uuid:    func(id uuid.UUID) any { return id.String() },
+	planned: func(args []any) []any { return append([]any{pgx.QueryExecModeCacheDescribe}, args...) },
 	abandon: func(*sql.Conn) {}, // the server has done so
 	retryable: func(err error) bool {
 		// What violates a constraint too: what it clashes with, or lacks, was committed after our snapshot, so the next run

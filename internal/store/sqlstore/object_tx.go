@@ -81,7 +81,7 @@ func (v *view) page(ctx context.Context, q store.ObjectQuery) ([]*store.Object, 
 		}
 	}
 	text, args := w.list(terms, marker)
-	page, err := query(ctx, v.q, scanObject(q.Kind), text, args...)
+	page, err := query(ctx, v.q, scanObject(q.Kind), text, v.dialect.planned(args)...)
 	if q.Reverse {
 		slices.Reverse(page)
 	}
@@ -118,7 +118,7 @@ func (v *view) Count(ctx context.Context, q store.ObjectQuery) (int, error) {
 		return 0, err
 	}
 	text, args := w.count()
-	n, err := query(ctx, v.q, scalar[int], text, args...)
+	n, err := query(ctx, v.q, scalar[int], text, v.dialect.planned(args)...)
 	if err != nil {
 		return 0, fmt.Errorf("count objects of kind %s: %w", q.Kind, err)
 	}
