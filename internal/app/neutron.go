@@ -2,6 +2,7 @@ package app
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"github.com/tricircle/tricircle/internal/neutron/ipam"
 	"github.com/tricircle/tricircle/internal/neutron/plugin"
 	"github.com/tricircle/tricircle/internal/neutron/typedriver"
+	"github.com/tricircle/tricircle/internal/obs"
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/policy"
 )
@@ -25,7 +27,7 @@ func (c *core) neutron(public publicURL) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := plugin.New(plugin.Options{Store: c.store, Zones: zones{c.pods}, Types: types, MTU: int64(c.config.Networks.PhysicalMTU), Limits: c.limits(), Addresses: ipam.New(rand.Uint64N), NewID: c.newID, Now: c.now,
+	p := plugin.New(plugin.Options{Store: c.store, Zones: zones{c.pods}, Types: types, MTU: int64(c.config.Networks.PhysicalMTU), Limits: c.limits(), Live: c.livePorts(), Addresses: ipam.New(rand.Uint64N), NewID: c.newID, Now: c.now,
 		Random: rand.Uint64})
 	return api.New(api.Options{
 		Resources: p.Resources(), Routes: p.Routes(), Extensions: plugin.Extensions(), Store: c.store, Policy: rules,
@@ -49,6 +51,22 @@ func (c *core) policy() (*policy.Enforcer, error) {
 		return nil, fmt.Errorf("[oslo_policy] policy_file %s: %w", name, err)
 	}
 	return policy.New(policy.Neutron(), overrides)
+}
+
+// livePorts asks pods for what only they know of ports. That one of them does not answer hides nothing else.
+func (c *core) livePorts() plugin.Live {
+	return func(ctx context.Context, ids []string) map[string]plugin.PortState {
+		ports, err := c.realizer.LivePorts(ctx, ids)
+		if err != nil {
+			c.log.WarnContext(ctx, "ports are shown without what their pods know of them", obs.KeyError, err)
+		}
+		live := make(map[string]plugin.PortState, len(ports))
+		for id, p := range ports {
+			live[id] = plugin.PortState{Status: p.Status, DeviceID: p.DeviceID, DeviceOwner: p.Owner, HostID: p.Pod.TopHost(p.HostID),
+				VIFType: p.VIFType, VIFDetails: p.Details, Profile: p.Profile}
+		}
+		return live
+	}
 }
 
 // networkTypes are what networks can be made of.

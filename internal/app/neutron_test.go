@@ -367,6 +367,39 @@ func (c *cloud) realized(kind store.ObjectKind, ids ...string) {
 	}
 }
 
+func TestNetworking_PortInAPod_ShowsWhatThePodKnows(t *testing.T) {
+	c := newNetworking(t)
+	network, _ := c.networkWithSubnet(ipv4)
+	id := c.network("POST", "/ports", `{"port": {"network_id": "`+network+`"}}`).want(t, 201).id(t, "port")
+	p := c.sim.Pod(0)
+	admin := []string{"X-Auth-Token", c.sim.Token("admin", "admin", time.Hour)}
+	there := c.send("POST", p.NetworkURL+"/v2.0/networks", `{"network": {}}`, admin...).want(t, 201).id(t, "network")
+	bottom := c.send("POST", p.NetworkURL+"/v2.0/ports", `{"port": {"network_id": "`+there+`", "binding:host_id": "h1", "device_id": "d"}}`,
+		admin...).want(t, 201).id(t, "port")
+	if err := c.top.store.InTx(t.Context(), func(tx store.Tx) error {
+		return tx.PutRealization(t.Context(), store.Realization{Kind: store.KindPort, TopID: id, PodNum: 1, BottomID: bottom})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	shown := c.asAdmin("GET", "/ports/"+id, "").want(t, 200)
+	for attribute, want := range map[string]string{"status": "ACTIVE", "device_id": "d", "binding:host_id": "h1." + p.Region} {
+		if got := shown.one(t, "port", attribute); got != want {
+			t.Errorf("%s: got %v, want %s", attribute, got, want)
+		}
+	}
+	p.ResetRequests()
+	c.network("GET", "/ports?fields=id&fields=name", "").want(t, 200)
+	for _, r := range p.Requests() {
+		if strings.Contains(r.Path, "/v2.0/ports") {
+			t.Errorf("the pod was asked for what the top knows: %v", r)
+		}
+	}
+	p.Stop()
+	if down := c.network("GET", "/ports", "").want(t, 200); !strings.Contains(down.body, `"DOWN"`) {
+		t.Errorf("with the pod down: %s", down.body)
+	}
+}
+
 // jobs lists what is to be done, as "kind resource", and forgets it.
 func (c *cloud) jobs() (all []string) {
 	c.t.Helper()

@@ -85,7 +85,8 @@ func newFixture(t *testing.T, url string) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := New(Options{Store: s, Zones: earth{}, Types: types, MTU: 1500, Addresses: ipam.New(rand.Uint64N),
+	nowhere := func(context.Context, []string) map[string]PortState { return nil }
+	p := New(Options{Store: s, Live: nowhere, Zones: earth{}, Types: types, MTU: 1500, Addresses: ipam.New(rand.Uint64N),
 		Limits: Limits{"network": 100, "subnet": 100, "port": 500, "security_group": 10, "security_group_rule": 100, "rbac_policy": 10,
 			"subnetpool": -1, "router": 10, "floatingip": 50},
 		NewID: uuid.NewString, Now: time.Now, Random: rand.Uint64})

@@ -23,6 +23,7 @@ type Options struct {
 	MTU       int64 // of what joins the pods
 	Addresses *ipam.Allocator
 	Limits    Limits
+	Live      Live
 	NewID     func() string    // UUIDs
 	Now       func() time.Time // UTC
 	Random    func() uint64

@@ -51,7 +51,7 @@ func (p *Plugin) ports() api.Resource {
 			{Name: "ip_allocation"},
 		},
 		Rules: api.Rules{Create: p.createPort, Created: p.changedGroups, Update: p.updatePort, Updated: p.updatedPort,
-			Delete: p.deletePort, Deleted: p.deletedPort},
+			Delete: p.deletePort, Deleted: p.deletedPort, Show: p.showPorts},
 	}
 }
 

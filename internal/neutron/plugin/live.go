@@ -1,0 +1,50 @@
+package plugin
+
+import (
+	"context"
+	"slices"
+
+	"github.com/tricircle/tricircle/internal/neutron/api"
+	"github.com/tricircle/tricircle/internal/store"
+)
+
+// PortState is what only its pod knows of a port.
+type PortState struct {
+	Status      string // "ACTIVE", "DOWN", "BUILD"
+	DeviceID    string // the server that uses it; "" if none does
+	DeviceOwner string
+	HostID      string // as the top names hosts; "" as long as the port is bound to none
+	VIFType     string
+	VIFDetails  any
+	Profile     any
+}
+
+// Live returns what pods know of ports, by their ids at the top. Ports that are in no pod, or in one that does not answer, are left
+// out: they are shown as they are stored.
+type Live func(ctx context.Context, ids []string) map[string]PortState
+
+// liveAttributes are those of ports that pods may know better.
+var liveAttributes = []string{"status", "device_id", "device_owner", "binding:host_id", "binding:vif_type", "binding:vif_details", "binding:profile"}
+
+// showPorts reads through to the pods, for the ports of a page at once, unless the client asked only for what the top knows.
+func (p *Plugin) showPorts(c *api.Call, _ store.Reader, page []*store.Object) error {
+	fields := c.Query["fields"]
+	if len(fields) > 0 && !slices.ContainsFunc(fields, func(name string) bool { return slices.Contains(liveAttributes, name) }) {
+		return nil
+	}
+	live := p.o.Live(c.Context(), textsOf(idsOf(page)))
+	for _, o := range page {
+		state, there := live[o.ID]
+		if !there {
+			continue
+		}
+		for name, value := range map[string]any{"status": state.Status, "device_id": state.DeviceID, "device_owner": state.DeviceOwner,
+			"binding:host_id": state.HostID, "binding:vif_type": state.VIFType, "binding:vif_details": state.VIFDetails,
+			"binding:profile": state.Profile} {
+			if value != nil && value != "" {
+				o.Attrs[name] = value
+			}
+		}
+	}
+	return nil
+}
