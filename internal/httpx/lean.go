@@ -23,7 +23,7 @@ const (
 // goroutines for each connection, and waking them costs more than all else that it does for a short answer (ADR 11). All but
 // connections and the usual heads is the standard library's matter here too:
 //
-//   - the caller's context ends a call by closing its connection;
+//   - the caller's context ends a call by closing its connection, the time of RoundTripWithin by the deadline of the connection;
 //   - a connection is used again once the body of an answer was read to its end;
 //   - a request that meets an idle connection which the far end has closed meanwhile is sent once more, on a new one, if it is
 //     a read or if certainly nothing of it was sent. Nothing else is ever sent twice.
@@ -56,21 +56,32 @@ func NewLean(o TransportOptions) (*Lean, error) {
 
 // RoundTrip implements http.RoundTripper.
 func (t *Lean) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.Body == nil {
-		return t.roundTrip(req)
-	}
-	defer func() { _ = req.Body.Close() }() // as whoever implements RoundTrip must
-	return t.roundTrip(req)
+	return t.before(time.Time{}, req)
 }
 
-func (t *Lean) roundTrip(req *http.Request) (*http.Response, error) {
+// RoundTripWithin is RoundTrip for a call that ends with context.DeadlineExceeded if it is not over in time, reading its body
+// included. A context with a deadline does the same, and costs much more.
+func (t *Lean) RoundTripWithin(limit time.Duration, req *http.Request) (*http.Response, error) {
+	return t.before(time.Now().Add(limit), req)
+}
+
+// before is RoundTrip until a time, if that is not zero.
+func (t *Lean) before(until time.Time, req *http.Request) (*http.Response, error) {
+	if req.Body == nil {
+		return t.roundTrip(until, req)
+	}
+	defer func() { _ = req.Body.Close() }() // as whoever implements RoundTrip must
+	return t.roundTrip(until, req)
+}
+
+func (t *Lean) roundTrip(until time.Time, req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	if ctx.Err() != nil {
 		return nil, notSent(context.Cause(ctx))
 	}
 	if c := t.take(req); c != nil {
-		res, err := c.do(ctx, req)
-		if err == nil || ctx.Err() != nil || !c.mayRepeat(req) {
+		res, err := c.do(ctx, until, req)
+		if err == nil || ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || !c.mayRepeat(req) {
 			return res, err
 		}
 		if req.GetBody != nil {
@@ -80,11 +91,11 @@ func (t *Lean) roundTrip(req *http.Request) (*http.Response, error) {
 			}
 		}
 	}
-	c, err := t.dial(ctx, req)
+	c, err := t.dialBefore(ctx, until, req)
 	if err != nil {
 		return nil, notSent(err)
 	}
-	return c.do(ctx, req)
+	return c.do(ctx, until, req)
 }
 
 // notSent marks an error as one before anything was sent.
@@ -93,6 +104,15 @@ func notSent(err error) error {
 		return err
 	}
 	return &net.OpError{Op: "dial", Net: "tcp", Err: err}
+}
+
+func (t *Lean) dialBefore(ctx context.Context, until time.Time, req *http.Request) (*leanConn, error) {
+	if until.IsZero() {
+		return t.dial(ctx, req)
+	}
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	return t.dial(ctx, req)
 }
 
 func (t *Lean) dial(ctx context.Context, req *http.Request) (*leanConn, error) {

@@ -316,6 +316,66 @@ func TestTransports_CallerEndsTheCall_HearsItsOwnReason(t *testing.T) {
 	}
 }
 
+func TestLean_TimeIsUp_CallEndsAndIsNotRepeated(t *testing.T) {
+	for name, answer := range map[string]string{"waiting": "", "header": "HTTP/1.1 200 OK\r\n", "body": "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok"} {
+		t.Run(name, func(t *testing.T) {
+			s := perform(t, func(s *stage, n int, c net.Conn, r *bufio.Reader) {
+				s.read(n, r)
+				_, _ = io.WriteString(c, okAnswer)
+				s.read(n, r)
+				_, _ = io.WriteString(c, answer)
+				hang(s, n, c, r)
+			})
+			l := newLean(t, TransportOptions{})
+			if _, text, err := call(t.Context(), within{l, time.Minute}, "GET", "http://"+s.Addr().String(), ""); text != "ok" || err != nil {
+				t.Fatalf("got %q, %v", text, err)
+			}
+			_, _, err := call(t.Context(), within{l, 30 * time.Millisecond}, "GET", "http://"+s.Addr().String(), "")
+			if err != context.DeadlineExceeded {
+				t.Errorf("got %v", err)
+			}
+			if got := s.log(); got != "1 GET, 1 GET" {
+				t.Errorf("the server saw %s", got)
+			}
+		})
+	}
+}
+
+func TestLean_TimeIsUpBeforeAnythingIsSent_IsAnErrorOfDialing(t *testing.T) {
+	s := perform(t, hang)
+	_, _, err := call(t.Context(), within{newLean(t, TransportOptions{}), -time.Second}, "POST", "http://"+s.Addr().String(), "body")
+	if op, ok := errors.AsType[*net.OpError](err); !ok || op.Op != "dial" || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLean_TimeOfTheCallBefore_DoesNotCount(t *testing.T) {
+	s := perform(t, always(okAnswer))
+	l := newLean(t, TransportOptions{})
+	for _, method := range []string{"GET", "POST"} {
+		if _, _, err := call(t.Context(), within{l, 20 * time.Millisecond}, "GET", "http://"+s.Addr().String(), ""); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(40 * time.Millisecond)
+		if _, text, err := call(t.Context(), l, method, "http://"+s.Addr().String(), ""); text != "ok" || err != nil {
+			t.Errorf("%s: got %q, %v", method, text, err)
+		}
+	}
+	if got := s.log(); got != "1 GET, 1 GET, 1 GET, 1 POST" {
+		t.Errorf("the server saw %s", got)
+	}
+}
+
+// within is a Lean whose calls have a time.
+type within struct {
+	*Lean
+	limit time.Duration
+}
+
+func (w within) RoundTrip(req *http.Request) (*http.Response, error) {
+	return w.RoundTripWithin(w.limit, req)
+}
+
 func TestTransports_BodyClosedEarly_ConnectionIsNotUsedAgain(t *testing.T) {
 	onBoth(t, always("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"+strings.Repeat("x", 100000)),
 		func(t *testing.T, s *stage, rt http.RoundTripper, url string) {

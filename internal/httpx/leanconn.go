@@ -9,6 +9,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -24,6 +25,7 @@ type leanConn struct {
 	w      *bufio.Writer
 	reused bool
 	since  time.Time // idle
+	until  time.Time // the deadline that is set; none if zero
 
 	budget  int64 // bytes that may still be read; more is an error
 	wrote   bool  // some of the request
@@ -82,6 +84,8 @@ func (c *leanConn) alive() bool {
 	if err != nil {
 		return false
 	}
+	c.until = time.Time{}
+	_ = c.raw.SetDeadline(c.until) // that of the last call may have passed, and is not what is asked
 	quiet := false
 	err = below.Read(func(fd uintptr) bool {
 		_, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
@@ -93,7 +97,11 @@ func (c *leanConn) alive() bool {
 
 // do makes a call. The connection is idle again, or closed, when the body of the answer has been read or closed; after an error it
 // is closed.
-func (c *leanConn) do(ctx context.Context, req *http.Request) (*http.Response, error) {
+func (c *leanConn) do(ctx context.Context, until time.Time, req *http.Request) (*http.Response, error) {
+	if !until.Equal(c.until) {
+		c.until = until
+		_ = c.raw.SetDeadline(until)
+	}
 	c.budget, c.wrote, c.refused, c.touched = maxHeader, false, false, false
 	stop := context.AfterFunc(ctx, func() { _ = c.raw.Close() })
 	res, err := c.exchange(req)
@@ -112,10 +120,13 @@ func (c *leanConn) do(ctx context.Context, req *http.Request) (*http.Response, e
 	return res, nil
 }
 
-// because returns the reason for which the caller ended a call rather than the error that this made.
+// because returns the reason for which a call was ended rather than the error that this made.
 func because(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return context.DeadlineExceeded
 	}
 	return err
 }

@@ -58,9 +58,8 @@ func (g *guard) do(p *Pod, req *http.Request) (*http.Response, error) {
 		g.inconclusive()
 		return nil, g.unavailable(p, err.Error(), false, err)
 	}
-	ctx, cancel := context.WithTimeout(req.Context(), g.timeout)
 	start := g.now()
-	res, err := g.transport.RoundTrip(req.WithContext(ctx))
+	res, cancel, err := g.call(req)
 	if err != nil {
 		g.leave(cancel)
 		g.observe(p.Name(), g.service, "error", g.now().Sub(start))
@@ -82,6 +81,22 @@ func (g *guard) do(p *Pod, req *http.Request) (*http.Response, error) {
 	}
 	res.Body = &guardedBody{ReadCloser: res.Body, guard: g, pod: p, ctx: req.Context(), cancel: cancel}
 	return res, nil
+}
+
+// punctual is a transport that needs no context to end a call in time, such as httpx.Lean.
+type punctual interface {
+	RoundTripWithin(limit time.Duration, req *http.Request) (*http.Response, error)
+}
+
+// call sends a request, with a deadline. The call is over when cancel is called.
+func (g *guard) call(req *http.Request) (res *http.Response, cancel context.CancelFunc, err error) {
+	if t, ok := g.transport.(punctual); ok {
+		res, err = t.RoundTripWithin(g.timeout, req)
+		return res, func() {}, err
+	}
+	ctx, cancel := context.WithTimeout(req.Context(), g.timeout)
+	res, err = g.transport.RoundTrip(req.WithContext(ctx))
+	return res, cancel, err
 }
 
 // leave ends a call that has entered, once.

@@ -293,6 +293,25 @@ func TestDo_Failures_OpenTheCircuitUntilOneCallSucceeds(t *testing.T) {
 	})
 }
 
+// punctualTransport keeps time by itself.
+type punctualTransport struct{ roundTrip }
+
+func (punctualTransport) RoundTripWithin(limit time.Duration, req *http.Request) (*http.Response, error) {
+	if _, timed := req.Context().Deadline(); timed || limit != timeout {
+		return nil, errors.New("the time is told otherwise")
+	}
+	return nil, context.DeadlineExceeded
+}
+
+func TestDo_TransportThatKeepsTime_IsToldIt(t *testing.T) {
+	s := newSubject()
+	s.guards[Compute].transport = punctualTransport{}
+	e, ok := errors.AsType[*UnavailableError](s.call(t.Context()))
+	if !ok || !e.Sent || e.Reason != "no answer in time" || len(s.guards[Compute].slots) != 0 {
+		t.Errorf("got %+v", e)
+	}
+}
+
 func TestDo_SuccessBetweenFailures_KeepsTheCircuitClosed(t *testing.T) {
 	s := newSubject()
 	for range 3 * failures {
