@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/tricircle/tricircle/internal/fault"
 	"github.com/tricircle/tricircle/internal/identity"
@@ -23,23 +24,27 @@ import (
 // maxAnswer bounds an answer that is held in memory. The largest that a pod gives by id is a console log.
 const maxAnswer = 16 << 20
 
-// notForwarded are headers of one hop, or that each side makes for itself (RFC 9110 section 7.6.1), and those by which net/http
-// would take any request for one that may be sent twice. These and the next are spelled as net/http does.
-var notForwarded = set("Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer",
-	"Transfer-Encoding", "Upgrade", "Content-Length", "Host", "Accept-Encoding", "Expect", "Cookie",
-	"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix", "X-Real-Ip",
-	"Idempotency-Key", "X-Idempotency-Key")
-
-// notReturned are headers of a pod's answer that the top answers for itself.
-var notReturned = set("Connection", "Keep-Alive", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "Date", "Server",
-	"Set-Cookie", "Vary", "Openstack-Api-Version", "X-Openstack-Nova-Api-Version")
-
-func set(names ...string) map[string]bool {
-	s := make(map[string]bool, len(names))
-	for _, name := range names {
-		s[name] = true
+// staysHere tells of headers of requests: those of one hop, or that each side makes for itself (RFC 9110 section 7.6.1), and those by
+// which net/http would take any request for one that may be sent twice. These and the next are spelled as net/http does.
+func staysHere(name string) bool {
+	switch name {
+	case "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer",
+		"Transfer-Encoding", "Upgrade", "Content-Length", "Host", "Accept-Encoding", "Expect", "Cookie",
+		"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Prefix", "X-Real-Ip",
+		"Idempotency-Key", "X-Idempotency-Key":
+		return true
 	}
-	return s
+	return false
+}
+
+// isOwn tells of headers of a pod's answer that the top answers for itself.
+func isOwn(name string) bool {
+	switch name {
+	case "Connection", "Keep-Alive", "Trailer", "Transfer-Encoding", "Upgrade", "Content-Length", "Date", "Server",
+		"Set-Cookie", "Vary", "Openstack-Api-Version", "X-Openstack-Nova-Api-Version":
+		return true
+	}
+	return false
 }
 
 // Request is one call to a pod, made for a client.
@@ -119,7 +124,7 @@ func address(base *url.URL, version, path, query string) (*url.URL, error) {
 func forwarded(from http.Header) http.Header {
 	to := make(http.Header, len(from)+4)
 	for name, values := range from {
-		if !notForwarded[name] {
+		if !staysHere(name) {
 			to[name] = slices.Clip(values)
 		}
 	}
@@ -244,6 +249,9 @@ func (c *Call) ask(p *pod.Pod, body []byte) (*Answer, error) {
 	return c.Do(c.Context(), p, r)
 }
 
+// replies are buffers of answers, which nobody keeps once they are written.
+var replies = sync.Pool{New: func() any { return new([]byte) }}
+
 // Reply gives the client an answer of a pod, with links, names and the Location header made the top's. The request id
 // stays the pod's: users look up server actions and messages by it.
 func (c *Call) Reply(p *pod.Pod, a *Answer) error {
@@ -252,7 +260,10 @@ func (c *Call) Reply(p *pod.Pod, a *Answer) error {
 		var err error
 		body, err = a.complete()
 		if err == nil {
-			body, err = c.rules().Rewrite(c.view(p), nil, body)
+			room := replies.Get().(*[]byte)
+			defer replies.Put(room)
+			*room, err = c.rules().Rewrite(c.view(p), (*room)[:0], body)
+			body = *room
 		}
 		if err != nil {
 			return c.rubbish(p, c.R.Method, err, "answered with something that is not JSON, though it says so")
@@ -262,7 +273,7 @@ func (c *Call) Reply(p *pod.Pod, a *Answer) error {
 	}
 	h := c.W.Header()
 	for name, values := range a.Header {
-		if !notReturned[name] {
+		if !isOwn(name) {
 			h[name] = values
 		}
 	}

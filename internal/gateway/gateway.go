@@ -103,6 +103,7 @@ type Gateway struct {
 func New(o Options) (*Gateway, error) {
 	g := &Gateway{Options: o, creates: newInflight(), usage: newLastKnown(), answers: o.Service.rules(),
 		renamed: map[*Route]*jsonx.Rules[view]{}}
+	o.Service.Versions.prepare()
 	for r := range o.Service.Table.All() {
 		if r.Handler != "" && o.Service.Special[r.Handler] == nil {
 			return nil, fmt.Errorf("route %q names no handler of its service: %q", r, r.Handler)

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -23,6 +24,28 @@ type Negotiation struct {
 	// Unannounced are versions that an answer does not name although it refuses them: those of the API's own past
 	// (cinder/api/openstack/wsgi.py, _is_legacy_endpoint).
 	Unannounced []microversion.Version
+
+	said []http.Header // what headers say of versions, by their minor: each call says it twice
+}
+
+// prepare fills in said.
+func (n *Negotiation) prepare() {
+	for minor := len(n.said); minor <= n.Known.Minor; minor++ {
+		n.said = append(n.said, n.saying(microversion.Version{Major: n.Min.Major, Minor: minor}))
+	}
+}
+
+// saying returns headers that name a version. They must not be changed.
+func (n *Negotiation) saying(v microversion.Version) http.Header {
+	if v.Major == n.Min.Major && v.Minor < len(n.said) {
+		return n.said[v.Minor]
+	}
+	text := v.String()
+	h := http.Header{versionKey: {n.Name + " " + text}}
+	if n.Legacy != "" {
+		h.Set(n.Legacy, text)
+	}
+	return h
 }
 
 // versionHeader is spelled for people, versionKey as net/http does.
@@ -130,10 +153,4 @@ func (n *Negotiation) announce(h http.Header, v microversion.Version) {
 }
 
 // impose asks a pod for exactly that version, in place of whatever the client sent.
-func (n *Negotiation) impose(h http.Header, v microversion.Version) {
-	text := v.String()
-	h.Set(versionKey, n.Name+" "+text)
-	if n.Legacy != "" {
-		h.Set(n.Legacy, text)
-	}
-}
+func (n *Negotiation) impose(h http.Header, v microversion.Version) { maps.Copy(h, n.saying(v)) }

@@ -1,6 +1,9 @@
 package httpx
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
 
 // identityHeaders is what a client could send to pass for somebody else in front of a service that reads them: all headers
 // that keystonemiddleware removes (auth_token/_request.py, _all_auth_headers, Zed). X-Service-Token is not one of them,
@@ -24,7 +27,7 @@ var identityHeaders = map[string]bool{
 
 func stripIdentity(h http.Header) {
 	for name := range h {
-		if identityHeaders[name] {
+		if strings.HasPrefix(name, "X-") && identityHeaders[name] {
 			delete(h, name)
 		}
 	}

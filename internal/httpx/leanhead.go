@@ -30,7 +30,7 @@ func appendHead(b []byte, req *http.Request) (head []byte, ok bool) {
 	b = append(append(append(append(b, req.Method...), ' '), target...), " HTTP/1.1\r\nHost: "...)
 	b = append(append(b, req.Host...), "\r\n"...)
 	for name, values := range req.Header {
-		if derived[name] || !isWord(name, "-") {
+		if derived(name) || !isWord(name, "-") {
 			return b, false
 		}
 		for _, value := range values {
@@ -43,8 +43,14 @@ func appendHead(b []byte, req *http.Request) (head []byte, ok bool) {
 	return append(b, "\r\n"...), true
 }
 
-// derived are headers that are made from other fields of a request.
-var derived = map[string]bool{"Host": true, "Content-Length": true, "Transfer-Encoding": true, "Trailer": true}
+// derived tells whether a header is one that is made from other fields of a request.
+func derived(name string) bool {
+	switch name {
+	case "Host", "Content-Length", "Transfer-Encoding", "Trailer":
+		return true
+	}
+	return false
+}
 
 // isWord tells whether s is of letters, digits and some others.
 func isWord(s, others string) bool {

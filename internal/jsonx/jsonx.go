@@ -116,8 +116,21 @@ func Valid(src []byte) bool {
 
 // Quote appends s to dst as a JSON string. Bytes that are not UTF-8 become U+FFFD.
 func Quote(dst []byte, s string) []byte {
+	if isASCII(s) {
+		return append(append(append(dst, '"'), s...), '"')
+	}
 	dst, _ = jsontext.AppendQuote(dst, s) // the only error is the one about UTF-8, after the replacement
 	return dst
+}
+
+// isASCII tells whether s is of printable ASCII that stands for itself, as nearly all that is quoted.
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // text returns the string that a JSON string stands for, with U+FFFD for what is not UTF-8.
