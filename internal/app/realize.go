@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/tricircle/tricircle/internal/config"
@@ -18,8 +19,12 @@ import (
 // infraAddresses is how many addresses of a subnet a pod gets for itself: OVN's metadata port, or one DHCP agent, takes one.
 const infraAddresses = 1
 
-// sweepInterval is the time between two looks for boots that were cut off.
-const sweepInterval = time.Minute
+const (
+	// sweepInterval is the time between two looks for boots that were cut off.
+	sweepInterval = time.Minute
+	// auditInterval is the time between two looks at everything that is in pods: so long a change stands that somebody else makes there.
+	auditInterval = time.Hour
+)
 
 // networked tells whether the top has a networking service, here or in another process: the role, or the section that all of its
 // processes share. Without one, networks are the pods' own.
@@ -83,14 +88,11 @@ func (c *core) work(ctx context.Context) error {
 	if c.nics == nil {
 		return c.jobs.Run(ctx)
 	}
-	swept := make(chan struct{})
-	go func() {
-		defer close(swept)
-		c.every(ctx, sweepInterval, c.nics.Sweep)
-	}()
-	err := c.jobs.Run(ctx)
-	<-swept
-	return err
+	var looking sync.WaitGroup
+	defer looking.Wait()
+	looking.Go(func() { c.every(ctx, sweepInterval, c.nics.Sweep) })
+	looking.Go(func() { c.every(ctx, auditInterval, c.realizer.Audit) })
+	return c.jobs.Run(ctx)
 }
 
 // every runs f again and again until ctx ends.
@@ -103,7 +105,7 @@ func (c *core) every(ctx context.Context, pause time.Duration, f func(context.Co
 			return
 		case <-ticker.C:
 			if err := f(ctx); err != nil && ctx.Err() == nil {
-				c.log.WarnContext(ctx, "a sweep has failed; it is repeated", "error", err)
+				c.log.WarnContext(ctx, "looking for work that nobody has asked for failed; it is repeated", "error", err)
 			}
 		}
 	}

@@ -219,10 +219,14 @@ func TestSpan_SeveralServers_HaveAPortEach(t *testing.T) {
 func TestSpan_SecurityGroups_ChangeAtTheTopAndInThePod(t *testing.T) {
 	s := newSpan(t)
 	network, _ := s.networkWithSubnet(`"ip_version": 4, "cidr": "10.0.0.0/24"`)
-	group := s.network("POST", "/security-groups", `{"security_group": {"name": "web"}}`).want(t, 201).id(t, "security_group")
+	group := s.network("POST", "/security-groups", `{"security_group": {"name": "web", "description": "for \"it\""}}`).want(t, 201).id(t, "security_group")
 	id := s.boot("az1", on(network)+`, "security_groups": [{"name": "`+group+`"}]`).want(t, 202)
 	if got := id.get(t, "server", "security_groups").([]any)[0].(map[string]any)["name"]; got != group {
 		t.Errorf("the answer has group %v, want what was asked for", got)
+	}
+	shown := s.call(config.RoleNovaGW, "GET", "/servers/"+id.id(t, "server")+"/os-security-groups", "").want(t, 200).get(t, "security_groups").([]any)[0].(map[string]any)
+	if shown["id"] != group || shown["description"] != `for "it"` {
+		t.Errorf("the server's group is shown as %v", shown)
 	}
 	action := func(name string) answer {
 		return s.call(config.RoleNovaGW, "POST", "/servers/"+id.id(t, "server")+"/action", `{"`+name+`": {"name": "default"}}`)

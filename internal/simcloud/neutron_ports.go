@@ -277,6 +277,25 @@ func (n *network) plug(t *token, s *server, requests []netRequest) error {
 	return nil
 }
 
+// groupsOf are the groups of a server's ports, or, if it has none, those that it asked for.
+func (n *network) groupsOf(s *server) (groups []*netObject) {
+	var ids []string
+	for _, x := range s.nics {
+		if p := n.objects["ports"][x.port]; p != nil {
+			ids = append(ids, texts(p.attrs["security_groups"])...)
+		}
+	}
+	if len(s.nics) == 0 {
+		ids = n.groupIDs(s)
+	}
+	for _, id := range ids {
+		if g := n.objects["security-groups"][id]; g != nil && !slices.Contains(groups, g) {
+			groups = append(groups, g)
+		}
+	}
+	return groups
+}
+
 func (n *network) groupIDs(s *server) []string {
 	var ids []string
 	for _, name := range s.groups {

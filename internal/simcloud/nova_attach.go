@@ -258,12 +258,11 @@ func (n *compute) listSecurityGroups(c *call) error {
 	d := c.body
 	d.obj()
 	d.arr("security_groups")
-	for _, name := range s.groups {
-		id, description := n.pod.network.groupNamed(s.project, name)
+	for _, g := range n.pod.network.groupsOf(s) {
 		d.obj()
-		d.str("id", id)
-		d.str("description", description)
-		d.str("name", name)
+		d.str("id", g.id)
+		d.str("description", g.text("description"))
+		d.str("name", g.text("name"))
 		d.str("tenant_id", s.project)
 		d.raw("rules", "[]")
 		d.endObj()

@@ -365,6 +365,11 @@ func (n networks) serverGroups(c *gateway.Call) error {
 	if err != nil {
 		return err
 	}
+	if n.Service != nil && a.OK() {
+		if a.Body, err = n.WithDescriptions(c.Context(), a.Body); err != nil {
+			return err
+		}
+	}
 	return n.reply(c, p, a)
 }
 

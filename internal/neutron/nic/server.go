@@ -1,9 +1,12 @@
 package nic
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
 	"slices"
 
 	"github.com/tricircle/tricircle/internal/fault"
@@ -24,6 +27,27 @@ func (s *Service) TopIDs(ctx context.Context, podNum int32, bottomIDs []string) 
 		top[row.BottomID] = row.TopID
 	}
 	return top, err
+}
+
+// groupKey is the find-key of a security group, as a JSON string.
+var groupKey = regexp.MustCompile(`"` + realize.Key(store.KindSecurityGroup, "") + `([0-9a-f-]{36})"`)
+
+// WithDescriptions is a document of a pod with the descriptions of security groups that are the top's in place of those by which the top
+// finds them there.
+func (s *Service) WithDescriptions(ctx context.Context, doc []byte) ([]byte, error) {
+	var ids []any
+	for _, found := range groupKey.FindAllSubmatch(doc, -1) {
+		ids = append(ids, string(found[1]))
+	}
+	if len(ids) == 0 {
+		return doc, nil
+	}
+	groups, err := s.Store.Reader().List(ctx, store.ObjectQuery{Kind: store.KindSecurityGroup, Filters: []store.Filter{{Attr: "id", Values: ids}}})
+	for _, g := range groups {
+		description, _ := json.Marshal(text(g, "description")) // a string
+		doc = bytes.ReplaceAll(doc, []byte(`"`+realize.Key(g.Kind, g.ID)+`"`), description)
+	}
+	return doc, err
 }
 
 // BottomPort returns the id that a port of the top has in a pod; "" if it is not there.

@@ -126,9 +126,9 @@ func TestRemove_NotMadeByUs_IsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestRun_RemovedOrChangedInThePod_IsRepaired(t *testing.T) {
+func TestAudit_RemovedOrChangedInThePod_IsRepaired(t *testing.T) {
 	w := newWorld(t, 1)
-	network, subnet := w.network(2101)
+	_, subnet := w.network(2101)
 	group := w.group("web")
 	w.rule(group, nil, map[string]any{"protocol": "icmp"})
 	port := w.port(subnet, "10.101.0.10", group)
@@ -142,8 +142,8 @@ func TestRun_RemovedOrChangedInThePod_IsRepaired(t *testing.T) {
 	id := w.one(0, "security-groups")["id"].(string)
 	admin(http.MethodDelete, "/security-group-rules/"+w.in(0, "security-group-rules", by("security_group_id", id))[0]["id"].(string), "")
 	admin(http.MethodPost, "/security-group-rules", `{"security_group_rule": {"security_group_id": "`+id+`", "direction": "ingress"}}`)
-	for _, o := range []*store.Object{network, port, group} {
-		w.ask(o.Kind, o.ID)
+	if err := w.r.Audit(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	w.drain()
 	rules := w.in(0, "security-group-rules", by("security_group_id", id))
