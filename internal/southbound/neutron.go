@@ -147,10 +147,15 @@ func (n *Neutron) Delete(ctx context.Context, c Collection, id string) error {
 	return err
 }
 
-// Find returns what was made under a find-key, or nil. Should there be several, because two made it at once, the oldest counts:
+// Find returns what was made under a find-key for a project, or nil; project "" stands for all of them. Whatever shall be used must be
+// looked for in its project: users of the pod can write any description on what is theirs. Should there be several, because two made it at once, the oldest counts:
 // whoever looks comes to the same conclusion, and the others are removed, which only we can have made.
-func (n *Neutron) Find(ctx context.Context, c Collection, key string) (Object, error) {
-	found, err := n.List(ctx, c, url.Values{"description": {key}})
+func (n *Neutron) Find(ctx context.Context, c Collection, project, key string) (Object, error) {
+	query := url.Values{"description": {key}}
+	if project != "" {
+		query.Set("project_id", project)
+	}
+	found, err := n.List(ctx, c, query)
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -165,10 +170,11 @@ func (n *Neutron) Find(ctx context.Context, c Collection, key string) (Object, e
 	return found[0], nil
 }
 
-// FindOrCreate returns what was made under a find-key, and makes it if it is not there. If the reply to that is lost, or another
+// FindOrCreate returns what was made under a find-key for the project of attrs, and makes it if it is not there. If the reply to that is lost, or another
 // who made it at the same time was faster, it is looked for again: it is never sent twice.
 func (n *Neutron) FindOrCreate(ctx context.Context, c Collection, key string, attrs Object) (Object, error) {
-	found, err := n.Find(ctx, c, key)
+	project := attrs.Text("project_id")
+	found, err := n.Find(ctx, c, project, key)
 	if found != nil || err != nil {
 		return found, err
 	}
@@ -180,7 +186,7 @@ func (n *Neutron) FindOrCreate(ctx context.Context, c Collection, key string, at
 	}
 	lost, _ := errors.AsType[*pod.UnavailableError](err)
 	if lost != nil && lost.Sent || Refused(err, http.StatusBadRequest, http.StatusConflict) {
-		if found, _ := n.Find(ctx, c, key); found != nil {
+		if found, _ := n.Find(ctx, c, project, key); found != nil {
 			return found, nil
 		}
 	}

@@ -59,7 +59,8 @@ func (f *fake) add(o southbound.Object) {
 func (f *fake) list(query url.Values) podtest.Handler {
 	var rows []southbound.Object
 	for _, o := range f.rows {
-		if key := query.Get("description"); key == "" || o.Text("description") == key {
+		key, project := query.Get("description"), query.Get("project_id")
+		if (key == "" || o.Text("description") == key) && (project == "" || o.Text("project_id") == project) {
 			rows = append(rows, o)
 		}
 	}
@@ -125,6 +126,14 @@ func TestFindOrCreate_TwiceOrAfterALostReply_MakesOne(t *testing.T) {
 	}
 }
 
+func TestFindOrCreate_KeyInAnotherProject_IsNotOurs(t *testing.T) {
+	f := &fake{rows: []southbound.Object{{"id": "forged", "project_id": "mallory", "description": "k"}}}
+	got, err := start(t, f.handle).FindOrCreate(t.Context(), southbound.SecurityGroups, "k", southbound.Object{"project_id": "alice"})
+	if err != nil || got.ID() == "forged" || len(f.rows) != 2 {
+		t.Errorf("got %v, %v; there are %v", got, err, f.rows)
+	}
+}
+
 func TestFindOrCreate_Refused_SaysSoInThePodsWords(t *testing.T) {
 	f := &fake{replies: []podtest.Handler{podtest.JSON(http.StatusForbidden, `{"NeutronError": {"type": "PolicyNotAuthorized", "message": "no", "detail": ""}}`)}}
 	_, err := start(t, f.handle).FindOrCreate(t.Context(), southbound.SecurityGroups, "k", southbound.Object{})
@@ -141,7 +150,7 @@ func TestFind_MadeTwice_KeepsTheOldest(t *testing.T) {
 	for range 3 {
 		f.add(southbound.Object{"description": "k"})
 	}
-	got, err := start(t, f.handle).Find(t.Context(), southbound.SecurityGroups, "k")
+	got, err := start(t, f.handle).Find(t.Context(), southbound.SecurityGroups, "", "k")
 	if err != nil || got.ID() != "id-8" || len(f.rows) != 2 {
 		t.Errorf("got %v, %v; left %v", got, err, f.rows)
 	}

@@ -121,7 +121,7 @@ func (r *Realizer) forget(ctx context.Context, row store.Realization) error {
 // remove makes the object be gone from the pod: only what carries its find-key is ours to delete. Then the realization is
 // forgotten, unless it was wanted again meanwhile.
 func (t *target) remove(ctx context.Context, c southbound.Collection) error {
-	bottom, err := t.neutron.Find(ctx, c, Key(t.row.Kind, t.row.TopID))
+	bottom, err := t.neutron.Find(ctx, c, "", Key(t.row.Kind, t.row.TopID))
 	if err == nil && bottom != nil {
 		err = t.neutron.Delete(ctx, c, bottom.ID())
 	}
