@@ -101,7 +101,7 @@ type DueJobs struct {
 type JobFilter struct {
 	ProjectID string
 	Kind      string
-	Resource  string
+	Resource  string // for the rare case: there is no index
 	PodNum    int32
 	States    []JobState // any of them
 	Limit     int        // at most this many; 0 means no bound

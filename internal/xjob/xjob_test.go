@@ -247,6 +247,38 @@ func TestRun_Cancelled_StopsTheRunner(t *testing.T) {
 	})
 }
 
+func TestRun_CancelledWhileItsRunnerWasDead_IsNotRun(t *testing.T) {
+	inBubble(t, nil, func(r *rig) {
+		r.handle(func(context.Context, store.Job) error { t.Error("it was run"); return nil })
+		id := r.ask(network("a/1"))
+		if _, err := r.claim(r.ctx, r.job(id)); err != nil { // and is not heard of again
+			t.Fatal(err)
+		}
+		if _, err := r.store.CancelJob(r.ctx, id); err != nil {
+			t.Fatal(err)
+		}
+		r.expect(id, store.JobRunning, 0, "")
+		r.start()
+		pass(testLease)
+		r.expect(id, store.JobCancelled, 0, "")
+	})
+}
+
+func TestRun_CauseWithAddress_IsKeptWithoutIt(t *testing.T) {
+	inBubble(t, nil, func(r *rig) {
+		r.handle(func(context.Context, store.Job) error {
+			return errors.New(`Expected 201 when accessing [POST http://10.0.0.5:9696/v2.0/ports], but got 500: "` + strings.Repeat("é", 3000))
+		})
+		r.start()
+		id := r.ask(network("a/1"))
+		synctest.Wait()
+		if cause := r.job(id).Cause; !strings.HasPrefix(cause, "Expected 201 when accessing [POST (address)], but got 500") ||
+			len(cause) > 2010 || !strings.HasSuffix(cause, "é ...") {
+			t.Errorf("the cause is %q", cause)
+		}
+	})
+}
+
 func TestRun_TakesTooLong_IsAFailedAttempt(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		r.handle(func(ctx context.Context, _ store.Job) error {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tricircle/tricircle/internal/store"
@@ -28,7 +29,7 @@ func newJobStatements(d *dialect) jobStatements {
 			FROM (` + d.jobRows + `) AS i
 			WHERE true
 			ON CONFLICT (kind, resource) WHERE ended_at IS NULL DO UPDATE SET
-				gen = job.gen + 1, attempts = 0, failures = 0, waits_kind = '', waits_for = '', updated_at = excluded.updated_at,
+				gen = job.gen + 1, project_id = CASE WHEN job.project_id = '' THEN excluded.project_id ELSE job.project_id END, attempts = 0, failures = 0, waits_kind = '', waits_for = '', updated_at = excluded.updated_at,
 				state = CASE WHEN job.owner = '' THEN 'queued' ELSE job.state END,
 				run_at = CASE WHEN job.owner = '' THEN excluded.run_at ELSE job.run_at END
 			RETURNING ` + jobColumns),
@@ -104,8 +105,8 @@ type newJobRow struct {
 
 // EnqueueJobs implements store.Jobs.
 func (s *Store) EnqueueJobs(ctx context.Context, jobs ...store.NewJob) (rows []store.Job, err error) {
-	err = s.inTx(ctx, func(tx *sql.Tx) error {
-		rows, err = s.enqueue(ctx, tx, jobs)
+	err = s.inTurns(ctx, func(t *txn) error {
+		rows, err = t.enqueueInTurn(ctx, jobs)
 		return err
 	})
 	if err != nil {
@@ -171,10 +172,7 @@ func (s *Store) job(ctx context.Context, q querier, id int64) (jobRow, error) {
 
 // ListJobs implements store.Jobs.
 func (s *Store) ListJobs(ctx context.Context, f store.JobFilter) ([]store.Job, error) {
-	text, args, err := s.listJobsQuery(f)
-	if err != nil {
-		return nil, err
-	}
+	text, args := s.listJobsQuery(f)
 	rows, err := query(ctx, s.read, scanJob, text, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list jobs: %w", err)
@@ -182,7 +180,7 @@ func (s *Store) ListJobs(ctx context.Context, f store.JobFilter) ([]store.Job, e
 	return unwrapJobs(rows), nil
 }
 
-func (s *Store) listJobsQuery(f store.JobFilter) (string, []any, error) {
+func (s *Store) listJobsQuery(f store.JobFilter) (string, []any) {
 	var w where
 	if f.ProjectID != "" {
 		w.and(`project_id = ?`, f.ProjectID)
@@ -197,11 +195,11 @@ func (s *Store) listJobsQuery(f store.JobFilter) (string, []any, error) {
 		w.and(`pod_num = ?`, f.PodNum)
 	}
 	if len(f.States) > 0 {
-		states, err := json.Marshal(f.States)
-		if err != nil {
-			return "", nil, fmt.Errorf("list jobs: %w", err)
+		var states []any
+		for _, state := range f.States {
+			states = append(states, state)
 		}
-		w.and(`state IN (SELECT value FROM (`+s.dialect.textRows+`) AS wanted)`, string(states))
+		w.and(`state IN (?`+strings.Repeat(`, ?`, len(states)-1)+`)`, states...)
 	}
 	if f.Marker != 0 {
 		w.and(`id < ?`, f.Marker)
@@ -210,7 +208,7 @@ func (s *Store) listJobsQuery(f store.JobFilter) (string, []any, error) {
 	if f.Limit > 0 {
 		text, w.args = text+` LIMIT ?`, append(w.args, f.Limit)
 	}
-	return s.dialect.bind(text), w.args, nil
+	return s.dialect.bind(text), w.args
 }
 
 // PurgeJobs implements store.Jobs.

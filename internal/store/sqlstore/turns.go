@@ -63,10 +63,13 @@ func (h *heldTurns) take(t turn) error {
 		h.held = append(h.held, t)
 		return nil
 	default:
-		h.missed = append(h.missed, t)
+		h.miss(t)
 		return errTurnTaken
 	}
 }
+
+// miss notes a turn that another run needs.
+func (h *heldTurns) miss(t turn) { h.missed = append(h.missed, t) }
 
 // needed are the turns of another run, in order.
 func (h *heldTurns) needed() []turn {

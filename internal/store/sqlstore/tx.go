@@ -13,10 +13,22 @@ import (
 
 // InTx implements store.Objects. What had to run again for a turn takes it beforehand, and waits for it without a connection.
 func (s *Store) InTx(ctx context.Context, f func(tx store.Tx) error) error {
-	var needed []turn
 	enqueued := false
+	err := s.inTurns(ctx, func(t *txn) error {
+		err := f(t)
+		enqueued = t.enqueued
+		return err
+	})
+	if err == nil && enqueued && s.onEnqueue != nil {
+		s.onEnqueue()
+	}
+	return err
+}
+
+func (s *Store) inTurns(ctx context.Context, f func(t *txn) error) error {
+	var needed []turn
 	retryable := func(err error) bool { return errors.Is(err, errTurnTaken) || s.dialect.retryable(err) }
-	err := retry(ctx, retryable, func() error {
+	return retry(ctx, retryable, func() error {
 		t := &txn{turns: &heldTurns{all: s.turns}}
 		defer t.turns.leave()
 		if err := t.turns.wait(ctx, needed); err != nil {
@@ -26,16 +38,12 @@ func (s *Store) InTx(ctx context.Context, f func(tx store.Tx) error) error {
 			t.view, t.tx = view{s, tx}, tx
 			return f(t)
 		})
-		needed, enqueued = t.turns.needed(), t.enqueued
+		needed = t.turns.needed()
 		if err != nil {
 			t.restore()
 		}
 		return err
 	})
-	if err == nil && enqueued && s.onEnqueue != nil {
-		s.onEnqueue()
-	}
-	return err
 }
 
 // OnEnqueue makes f be called after each transaction of InTx that has enqueued jobs, to wake those who run them. Set it before the
@@ -111,6 +119,18 @@ func (t *txn) Serialize(ctx context.Context, key string) error {
 // Enqueue implements store.Tx.
 func (t *txn) Enqueue(ctx context.Context, jobs ...store.NewJob) error {
 	t.enqueued = t.enqueued || len(jobs) > 0
-	_, err := t.enqueue(ctx, t.tx, jobs)
+	_, err := t.enqueueInTurn(ctx, jobs)
 	return err
+}
+
+// enqueueInTurn enqueues jobs, and takes turns with others in this process who ask for the same ones, once it has collided with one:
+// all ports of a network may be asking for it.
+func (t *txn) enqueueInTurn(ctx context.Context, jobs []store.NewJob) ([]store.Job, error) {
+	rows, err := t.enqueue(ctx, t.tx, jobs)
+	if err != nil && t.dialect.retryable(err) {
+		for _, j := range jobs {
+			t.turns.miss(turnOf("job " + j.Kind + " " + j.Resource))
+		}
+	}
+	return rows, err
 }

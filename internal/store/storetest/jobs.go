@@ -114,6 +114,12 @@ func testJobBursts(t *testing.T, s store.Store) {
 	if first.ID != rows[0].ID || first.Gen != 2 {
 		t.Errorf("asked for twice: %+v", first)
 	}
+	if all := enqueue(t, s, store.NewJob{Kind: "network", Resource: "c"}, store.NewJob{Kind: "network", Resource: "c", ProjectID: "p"}); len(all) != 1 {
+		t.Errorf("one job asked for by two: %+v", all)
+	}
+	if c := enqueue(t, s, newJob("c"))[0]; c.ProjectID != "p" {
+		t.Errorf("the project becomes known: %+v", c)
+	}
 	running := claim(t, s, first)
 	meanwhile := enqueue(t, s, newJob("a"))[0]
 	if meanwhile.State != store.JobRunning || meanwhile.Gen != 3 || !meanwhile.RunAt.Equal(running.RunAt) {
@@ -342,7 +348,7 @@ func testJobPurge(t *testing.T, s store.Store) {
 
 // testJobsAtOnce lets many ask for the same jobs in different orders: no request is lost, and none fails.
 func testJobsAtOnce(t *testing.T, s store.Store) {
-	const askers, times = 8, 5
+	const askers, times = 32, 4
 	errs := concurrently(askers, func(i int) error {
 		jobs := []store.NewJob{newJob("a"), newJob("b"), newJob("c")}
 		if i%2 == 1 {
