@@ -13,7 +13,7 @@ import (
 const (
 	// waitPoll is how often who waits for another runner looks whether it has ended, hints or not.
 	waitPoll = 500 * time.Millisecond
-	// maxChain bounds jobs that wait for jobs that wait for jobs.
+	// maxChain bounds jobs that wait for jobs that wait for jobs, and leases that are lost again.
 	maxChain = 8
 )
 
@@ -37,6 +37,9 @@ func (e *Engine) RunNow(ctx context.Context, j store.NewJob) error {
 func (e *Engine) runChain(ctx context.Context, j store.NewJob, left int) error {
 	for ; ; left-- {
 		err := e.runOnce(ctx, j)
+		if errors.Is(err, store.ErrLeaseLost) && left > 0 {
+			continue // it was asked for again: what another runner does counts
+		}
 		first, waits := errors.AsType[*DependencyError](err)
 		if !waits || left == 0 {
 			return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tricircle/tricircle/internal/pod"
@@ -198,6 +199,29 @@ func TestRunNow_RunnerDies_TakesOverAfterItsLease(t *testing.T) {
 		}
 		if took := time.Since(start); took < testLease || took > testLease+waitPoll {
 			t.Errorf("it took %v, want the lease of %v", took, testLease)
+		}
+	})
+}
+
+// TestRunNow_LeaseTakenByAnother_ReturnsWhenARunHasLasted has a caller whose process stalls for longer than a lease.
+func TestRunNow_LeaseTakenByAnother_ReturnsWhenARunHasLasted(t *testing.T) {
+	inBubble(t, func(o *Options) { o.Jobs = deafRenewals{o.Jobs} }, func(r *rig) {
+		runs := 0
+		r.handle(func(context.Context, store.Job) error {
+			if runs++; runs == 1 {
+				<-time.After(2 * testLease) // deaf
+			}
+			return nil
+		})
+		ended := make(chan error, 1)
+		go func() { ended <- r.RunNow(r.ctx, network("a/1")) }()
+		synctest.Wait()
+		r.start()
+		if err := <-ended; err != nil {
+			t.Errorf("RunNow = %v", err)
+		}
+		if runs < 3 {
+			t.Errorf("%d runs, want one after the lost one has ended", runs)
 		}
 	})
 }

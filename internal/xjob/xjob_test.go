@@ -133,6 +133,7 @@ func TestRun_AskedForDuringRun_RunsOnceMore(t *testing.T) {
 		})
 		r.start()
 		id := r.ask(network("a/1"))
+		r.expect(id, store.JobRunning, 0, "")
 		for range 10 {
 			r.ask(network("a/1"))
 		}
