@@ -55,6 +55,9 @@ type rig struct {
 	store *sqlstore.Store
 	stops []func()
 
+	// between orders what tests and their handlers do with the same variables, for time that passes does not.
+	between sync.Mutex
+
 	mu       sync.Mutex
 	verdicts []string
 	counts   []store.JobCount
@@ -118,7 +121,21 @@ func (r *rig) start() (stop func()) {
 
 // handle registers a handler of kind "network".
 func (r *rig) handle(run func(ctx context.Context, job store.Job) error) {
-	r.Register("network", Handler{Run: run, Members: []string{"network_id", "pod_id"}})
+	r.handleKind("network", run)
+}
+
+func (r *rig) handleKind(kind string, run func(ctx context.Context, job store.Job) error) {
+	r.Register(kind, Handler{Members: []string{"id", "pod_id"}, Run: func(ctx context.Context, job store.Job) error {
+		r.order()
+		defer r.order()
+		return run(ctx, job)
+	}})
+}
+
+// order makes what was done before visible to whoever calls it later.
+func (r *rig) order() {
+	r.between.Lock()
+	defer r.between.Unlock()
 }
 
 func network(resource string) store.NewJob {
@@ -128,6 +145,7 @@ func network(resource string) store.NewJob {
 // ask enqueues as an API does, and returns the id of the first job.
 func (r *rig) ask(jobs ...store.NewJob) int64 {
 	r.t.Helper()
+	r.order()
 	rows, err := r.store.EnqueueJobs(r.ctx, jobs...)
 	if err != nil {
 		r.t.Fatal(err)
@@ -149,13 +167,16 @@ func (r *rig) job(id int64) store.Job {
 func (r *rig) expect(id int64, state store.JobState, attempts int, cause string) {
 	r.t.Helper()
 	synctest.Wait()
+	r.order()
 	if j := r.job(id); j.State != state || j.Attempts != attempts || j.Cause != cause {
 		r.t.Errorf("%s after %d attempts because of %q; want %s after %d because of %q", j.State, j.Attempts, j.Cause, state, attempts, cause)
 	}
 }
 
 // pass lets time pass.
-func pass(d time.Duration) {
+func (r *rig) pass(d time.Duration) {
+	r.order()
 	<-time.After(d)
 	synctest.Wait()
+	r.order()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,7 +38,7 @@ func TestRunNow_Fails_ReturnsTheHandlersErrorAndIsRepeated(t *testing.T) {
 		}
 		err = nil
 		r.start()
-		pass(time.Minute)
+		r.pass(time.Minute)
 		r.expect(1, store.JobDone, 0, "")
 	})
 }
@@ -54,7 +55,7 @@ func TestRunNow_ParkedAndPaused_IsTried(t *testing.T) {
 		})
 		stop := r.start()
 		id := r.ask(network("a/1"))
-		pass(time.Hour)
+		r.pass(time.Hour)
 		r.expect(id, store.JobParked, 4, errPod.Error())
 		stop()
 		if err := r.RunNow(r.ctx, network("a/1")); !errors.Is(err, errPod) {
@@ -81,7 +82,7 @@ func TestRunNow_RunsElsewhere_WaitsForARunThatBeganLater(t *testing.T) {
 				})
 				r.start()
 				r.ask(network("a/1"))
-				pass(time.Second)
+				r.pass(time.Second)
 				start := time.Now()
 				err := r.RunNow(r.ctx, network("a/1"))
 				failed, isFailed := errors.AsType[*FailedError](err)
@@ -131,13 +132,13 @@ func TestRunNow_Dependency_IsRunFirst(t *testing.T) {
 			made = true
 			return nil
 		})
-		r.Register("port", Handler{Run: func(context.Context, store.Job) error {
+		r.handleKind("port", func(context.Context, store.Job) error {
 			order = append(order, "port")
 			if !made {
 				return &DependencyError{On: network("a/1"), Reason: "not there yet"}
 			}
 			return nil
-		}})
+		})
 		if err := r.RunNow(r.ctx, store.NewJob{Kind: "port", Resource: "x/1"}); err != nil {
 			t.Fatal(err)
 		}
@@ -150,9 +151,9 @@ func TestRunNow_Dependency_IsRunFirst(t *testing.T) {
 func TestRunNow_DependenciesInACircle_GivesUp(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		for _, pair := range [][2]string{{"a", "b"}, {"b", "a"}} {
-			r.Register(pair[0], Handler{Run: func(context.Context, store.Job) error {
+			r.handleKind(pair[0], func(context.Context, store.Job) error {
 				return &DependencyError{On: store.NewJob{Kind: pair[1], Resource: "x"}, Reason: "a bug"}
-			}})
+			})
 		}
 		err := r.RunNow(r.ctx, store.NewJob{Kind: "a", Resource: "x"})
 		if _, ok := errors.AsType[*DependencyError](err); !ok {
@@ -206,9 +207,9 @@ func TestRunNow_RunnerDies_TakesOverAfterItsLease(t *testing.T) {
 // TestRunNow_LeaseTakenByAnother_ReturnsWhenARunHasLasted has a caller whose process stalls for longer than a lease.
 func TestRunNow_LeaseTakenByAnother_ReturnsWhenARunHasLasted(t *testing.T) {
 	inBubble(t, func(o *Options) { o.Jobs = deafRenewals{o.Jobs} }, func(r *rig) {
-		runs := 0
+		var runs atomic.Int32
 		r.handle(func(context.Context, store.Job) error {
-			if runs++; runs == 1 {
+			if runs.Add(1) == 1 {
 				<-time.After(2 * testLease) // deaf
 			}
 			return nil
@@ -220,8 +221,8 @@ func TestRunNow_LeaseTakenByAnother_ReturnsWhenARunHasLasted(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Errorf("RunNow = %v", err)
 		}
-		if runs < 3 {
-			t.Errorf("%d runs, want one after the lost one has ended", runs)
+		if runs.Load() < 3 {
+			t.Errorf("%d runs, want one after the lost one has ended", runs.Load())
 		}
 	})
 }
@@ -238,9 +239,9 @@ func TestRun_LeaseTakenByAnother_IsAskedForAgain(t *testing.T) {
 	inBubble(t, func(o *Options) { o.Jobs = deafRenewals{o.Jobs} }, func(r *rig) {
 		release := make(chan struct{})
 		var told error
-		runs := 0
+		var runs atomic.Int32
 		r.handle(func(ctx context.Context, _ store.Job) error {
-			if runs++; runs == 1 {
+			if runs.Add(1) == 1 {
 				<-release
 				told = context.Cause(ctx)
 			}
@@ -248,12 +249,12 @@ func TestRun_LeaseTakenByAnother_IsAskedForAgain(t *testing.T) {
 		})
 		r.start()
 		id := r.ask(network("a/1"))
-		pass(2 * testLease)
+		r.pass(2 * testLease)
 		r.expect(id, store.JobDone, 0, "")
 		close(release)
-		pass(testPoll)
-		if runs != 3 || !errors.Is(told, errLost) {
-			t.Errorf("%d runs, the first was told %v; want the stalled one, the one that took over, and one more", runs, told)
+		r.pass(testPoll)
+		if runs.Load() != 3 || !errors.Is(told, errLost) {
+			t.Errorf("%d runs, the first was told %v; want the stalled one, the one that took over, and one more", runs.Load(), told)
 		}
 		if want := []string{"done", "lost", "done"}; !slices.Equal(r.verdicts, want) {
 			t.Errorf("observed %q, want %q", r.verdicts, want)

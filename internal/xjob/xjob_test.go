@@ -40,7 +40,7 @@ func TestRun_HintLost_IsFoundByLooking(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.expect(rows[0].ID, store.JobQueued, 0, "")
-		pass(testPoll)
+		r.pass(testPoll)
 		r.expect(rows[0].ID, store.JobDone, 0, "")
 	})
 }
@@ -60,7 +60,7 @@ func TestRun_HandlerFails_PausesDoubleThenParked(t *testing.T) {
 		r.start()
 		id := r.ask(network("a/1"))
 		r.expect(id, store.JobWaiting, 1, errPod.Error())
-		pass(time.Hour)
+		r.pass(time.Hour)
 		r.expect(id, store.JobParked, 4, errPod.Error())
 		if want := []time.Duration{0, time.Second, 3 * time.Second, 7 * time.Second}; !slices.Equal(at, want) {
 			t.Errorf("tried at %v, want %v", at, want)
@@ -89,32 +89,38 @@ func TestRun_PodUnavailable_IsNoAttempt(t *testing.T) {
 		})
 		r.start()
 		id := r.ask(network("a/1"))
-		pass(time.Hour)
+		r.pass(time.Hour)
 		j := r.job(id)
 		if j.State != store.JobWaiting || j.Attempts != 0 || j.Failures != runs || runs < 60 || runs > 70 {
 			t.Errorf("after an hour: %+v, %d runs", j, runs)
 		}
 		down = false
-		pass(time.Minute)
+		r.pass(time.Minute)
 		r.expect(id, store.JobDone, 0, "")
 	})
 }
 
 func TestRun_PodAway_IsNotTried(t *testing.T) {
-	away := []int32{1}
-	inBubble(t, func(o *Options) { o.Away = func() []int32 { return away } }, func(r *rig) {
+	var back atomic.Bool
+	away := func() []int32 {
+		if back.Load() {
+			return nil
+		}
+		return []int32{1}
+	}
+	inBubble(t, func(o *Options) { o.Away = away }, func(r *rig) {
 		var ran []string
 		r.handle(func(_ context.Context, j store.Job) error { ran = append(ran, j.Resource); return nil })
 		r.start()
 		other := network("b/2")
 		other.PodNum = 2
 		r.ask(network("a/1"), other)
-		pass(time.Hour)
+		r.pass(time.Hour)
 		if !slices.Equal(ran, []string{"b/2"}) {
 			t.Errorf("ran %q while pod 1 was away", ran)
 		}
-		away = nil
-		pass(testPoll)
+		back.Store(true)
+		r.pass(testPoll)
 		if !slices.Equal(ran, []string{"b/2", "a/1"}) {
 			t.Errorf("ran %q when it was back", ran)
 		}
@@ -137,7 +143,7 @@ func TestRun_AskedForDuringRun_RunsOnceMore(t *testing.T) {
 		for range 10 {
 			r.ask(network("a/1"))
 		}
-		pass(3 * time.Minute)
+		r.pass(3 * time.Minute)
 		r.expect(id, store.JobDone, 0, "")
 		if runs.Load() != 2 || most.Load() != 1 {
 			t.Errorf("%d runs, %d at a time; want 2, one by one", runs.Load(), most.Load())
@@ -170,11 +176,11 @@ func TestRun_ManyJobs_LimitsHold(t *testing.T) {
 			jobs = append(jobs, j)
 		}
 		r.ask(jobs...)
-		pass(3 * time.Second)
+		r.pass(3 * time.Second)
 		if n := done.Load(); n < 20 {
 			t.Errorf("%d jobs done in three seconds: those of one pod are in the way of the others", n)
 		}
-		pass(2 * time.Minute)
+		r.pass(2 * time.Minute)
 		if done.Load() != 200 || most.Load() != int32(r.Workers) {
 			t.Errorf("%d jobs done, %d at a time; want 200, %d", done.Load(), most.Load(), r.Workers)
 		}
@@ -191,17 +197,17 @@ func TestRun_Dependency_WaitsForParent(t *testing.T) {
 			made = true
 			return nil
 		})
-		r.Register("port", Handler{Run: func(context.Context, store.Job) error {
+		r.handleKind("port", func(context.Context, store.Job) error {
 			if !made {
 				return &DependencyError{On: network("a/1"), Reason: "the pod has no such network yet"}
 			}
 			return nil
-		}})
+		})
 		r.start()
 		port := r.ask(store.NewJob{Kind: "port", Resource: "x/1", PodNum: 1})
-		pass(time.Second)
+		r.pass(time.Second)
 		r.expect(port, store.JobWaiting, 1, "waits for network a/1: the pod says 500") // nobody had asked for the network
-		pass(20 * time.Minute)
+		r.pass(20 * time.Minute)
 		parents, err := r.store.ListJobs(r.ctx, store.JobFilter{Kind: "network"})
 		if err != nil || len(parents) != 1 || parents[0].State != store.JobParked {
 			t.Fatalf("the network: %+v, %v", parents, err)
@@ -216,12 +222,12 @@ func TestRun_Dependency_WaitsForParent(t *testing.T) {
 func TestRun_DependencyOnWhatIsAlwaysDone_IsParked(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		r.handle(func(context.Context, store.Job) error { return nil })
-		r.Register("port", Handler{Run: func(context.Context, store.Job) error {
+		r.handleKind("port", func(context.Context, store.Job) error {
 			return &DependencyError{On: network("a/1"), Reason: "a bug"}
-		}})
+		})
 		r.start()
 		port := r.ask(store.NewJob{Kind: "port", Resource: "x/1", PodNum: 1})
-		pass(time.Hour)
+		r.pass(time.Hour)
 		r.expect(port, store.JobParked, 4, "waits for network a/1: a bug")
 	})
 }
@@ -236,11 +242,11 @@ func TestRun_Cancelled_StopsTheRunner(t *testing.T) {
 		})
 		r.start()
 		id := r.ask(network("a/1"))
-		pass(time.Minute)
+		r.pass(time.Minute)
 		if _, err := r.store.CancelJob(r.ctx, id); err != nil {
 			t.Fatal(err)
 		}
-		pass(testLease / 3)
+		r.pass(testLease / 3)
 		r.expect(id, store.JobCancelled, 0, "")
 		if !errors.Is(why, errCancelled) {
 			t.Errorf("the handler was told %v", why)
@@ -260,7 +266,7 @@ func TestRun_CancelledWhileItsRunnerWasDead_IsNotRun(t *testing.T) {
 		}
 		r.expect(id, store.JobRunning, 0, "")
 		r.start()
-		pass(testLease)
+		r.pass(testLease)
 		r.expect(id, store.JobCancelled, 0, "")
 	})
 }
@@ -288,7 +294,7 @@ func TestRun_TakesTooLong_IsAFailedAttempt(t *testing.T) {
 		})
 		r.start()
 		id := r.ask(network("a/1"))
-		pass(r.Timeout)
+		r.pass(r.Timeout)
 		if j := r.job(id); j.State != store.JobWaiting || j.Attempts != 1 || !strings.HasPrefix(j.Cause, "the run took too long, more than 10m") {
 			t.Errorf("after the timeout: %+v", j)
 		}
@@ -325,7 +331,7 @@ func TestRun_UnknownKind_IsLeftToOthers(t *testing.T) {
 		r.handle(func(context.Context, store.Job) error { return nil })
 		r.start()
 		id := r.ask(store.NewJob{Kind: "router", Resource: "a/1"})
-		pass(time.Hour)
+		r.pass(time.Hour)
 		r.expect(id, store.JobQueued, 0, "")
 		if err := r.RunNow(r.ctx, store.NewJob{Kind: "router", Resource: "a/1"}); err == nil {
 			t.Error("RunNow of a kind without a handler succeeded")
@@ -352,7 +358,7 @@ func TestRun_Idle_LooksRarely(t *testing.T) {
 	}, func(r *rig) {
 		r.handle(func(context.Context, store.Job) error { return nil })
 		r.start()
-		pass(time.Minute)
+		r.pass(time.Minute)
 		if n := c.calls.Load(); n < 12 || n > 15 {
 			t.Errorf("an idle engine looked %d times in a minute", n)
 		}
@@ -364,9 +370,9 @@ func TestRun_History_IsPurged(t *testing.T) {
 		r.handle(func(context.Context, store.Job) error { return nil })
 		r.start()
 		id := r.ask(network("a/1"))
-		pass(23 * time.Hour)
+		r.pass(23 * time.Hour)
 		r.expect(id, store.JobDone, 0, "")
-		pass(2 * time.Hour)
+		r.pass(2 * time.Hour)
 		if _, err := r.store.GetJob(r.ctx, id); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("history of yesterday: %v, want it gone", err)
 		}
@@ -378,7 +384,7 @@ func TestRun_Count_TellsLiveJobs(t *testing.T) {
 		r.handle(func(context.Context, store.Job) error { return errPod })
 		r.start()
 		r.ask(network("a/1"), network("b/1"))
-		pass(time.Minute)
+		r.pass(time.Minute)
 		synctest.Wait()
 		if len(r.counts) != 1 || r.counts[0] != (store.JobCount{Kind: "network", State: store.JobParked, N: 2}) {
 			t.Errorf("counted %+v", r.counts)
