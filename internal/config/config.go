@@ -48,7 +48,7 @@ type Config struct {
 // Default is the section [DEFAULT].
 type Default struct {
 	RegionName   string        `cfg:"region_name" default:"RegionOne" help:"Region of the top: where clients find its endpoints in the catalog of Keystone. The regions of the pods are registered by the Admin API."`
-	Roles        []string      `cfg:"roles" default:"all" choices:"all,admin-api,nova-gw,cinder-gw,neutron,xjob" help:"What this process serves. neutron is not yet part of all."`
+	Roles        []string      `cfg:"roles" default:"all" choices:"all,admin-api,nova-gw,cinder-gw,neutron,xjob" help:"What this process serves. neutron is not part of all: it needs [networks]."`
 	LogLevel     slog.Level    `cfg:"log_level" default:"info" choices:"debug,info,warn,error" help:"Least level of the lines that are logged."`
 	LogFormat    string        `cfg:"log_format" default:"auto" choices:"auto,json,text" help:"Form of log lines, which go to stderr. auto is text on a terminal, else json."`
 	DrainTimeout time.Duration `cfg:"drain_timeout" default:"30s" min:"0s" help:"How long a process that was told to stop lets requests finish."`
