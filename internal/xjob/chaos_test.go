@@ -200,10 +200,9 @@ func (w *world) user(s *sqlstore.Store, i int) {
 		return
 	}
 	w.mu.Lock()
-	got := w.pods[key]
-	w.mu.Unlock()
-	if got == nil || got.value < want {
-		w.failed("RunNow of %s returned without an error; the pod has %+v, wanted was %d or later", key, got, want)
+	defer w.mu.Unlock()
+	if got := w.pods[key]; got == nil || got.value < want {
+		w.wrong = append(w.wrong, fmt.Errorf("RunNow of %s returned without an error; the pod has %+v, wanted was %d or later", key, got, want))
 	}
 }
 
