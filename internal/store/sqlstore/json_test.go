@@ -15,7 +15,8 @@ func standard(text []byte) (map[string]any, error) {
 	d.UseNumber()
 	var object map[string]any
 	err := d.Decode(&object)
-	if err == nil && (object == nil || d.More()) {
+	var whole any // the decoder reads no further than the object, and no numbers
+	if err == nil && (object == nil || json.Unmarshal(text, &whole) != nil) {
 		err = errNotObject
 	}
 	for name, value := range object {
