@@ -62,8 +62,9 @@ func TestCall_InRules_TellsWhoAsksForWhat(t *testing.T) {
 		o.Resources[0].Rules.Create = func(c *Call, _ store.Tx, o *store.Object) error {
 			reader, err := c.Allows("get_network", o)
 			anybody, _ := c.Allows("regular_user", nil)
+			one, other := c.NewID(), c.NewID()
 			got = []any{c.ProjectID(), c.Admin, c.Service, c.Gave("mtu", "name"), c.Gave("mtu"), reader, err, anybody,
-				c.Query.Get("q"), c.Reader() != nil, c.NewID() != c.NewID(), c.Resource.Singular, c.Param("x")}
+				c.Query.Get("q"), c.Reader() != nil, one != other, c.Resource.Singular, c.Param("x")}
 			return nil
 		}
 	})
