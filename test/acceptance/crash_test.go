@@ -38,10 +38,8 @@ func TestRoutings_DatabaseLost_AreRebuiltFromThePods(t *testing.T) {
 	if err := top.stop(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.RemoveAll(top.database() + suffix); err != nil {
-			t.Fatal(err)
-		}
+	if err := top.forget(); err != nil {
+		t.Fatal(err)
 	}
 	if err := top.install(); err != nil {
 		t.Fatal(err)

@@ -44,15 +44,14 @@ func run(m *testing.M) (code int, err error) {
 	if err := errors.Join(other.sweep(), stray.sweep()); err != nil {
 		return 0, err
 	}
-	dir := filepath.Join(testbedDir(), "acceptance")
-	if err := os.RemoveAll(dir); err != nil {
+	top = &process{dir: filepath.Join(testbedDir(), "acceptance")}
+	if err := errors.Join(top.forget(), os.RemoveAll(top.dir)); err != nil {
 		return 0, err
 	}
-	top = &process{dir: dir}
 	if err := top.install(); err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(top.stop(os.Interrupt), other.sweep(), stray.sweep()) }()
+	defer func() { err = errors.Join(top.stop(os.Interrupt), other.sweep(), stray.sweep(), top.forget()) }()
 	if code = m.Run(); code != 0 {
 		fmt.Fprintln(os.Stderr, "the log of the top is", top.logFile())
 	}

@@ -63,11 +63,23 @@ func (p *process) install() error {
 	if err := p.start(); err != nil {
 		return err
 	}
-	if _, err := p.command("catalog", "register", "--region", "RegionOne", "--host", "127.0.0.1",
-		"--network-url", site1.network); err != nil {
+	if _, err := p.command("catalog", "register", "--region", "RegionOne", "--host", "127.0.0.1", "--network", "--replace"); err != nil {
 		return err
 	}
 	return p.registerPods()
+}
+
+// forget removes the database, and before that from the pods what it says the top has made there.
+func (p *process) forget() error {
+	if out, err := exec.Command(inRepository("testbed/testbed"), "sweep", p.database()).CombinedOutput(); err != nil {
+		return fmt.Errorf("testbed sweep: %w: %s", err, out)
+	}
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.RemoveAll(p.database() + suffix); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (p *process) migrate() error {
