@@ -9,6 +9,8 @@ SHELL       := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 PODS    ?= 3
 SERVERS ?= 0
+# The one service whose tempest tests are run; empty is all.
+ONLY    ?=
 # The share of tempest's tests that an acceptance run takes beside the core: another one with each commit.
 SHARE   ?= $(shell git rev-list --count HEAD 2>/dev/null || echo 0)
 
@@ -64,8 +66,8 @@ acceptance: build bin/summary bin/tempest testbed-up ## scenarios and a share of
 	testbed/top down
 	{ go test -tags acceptance -count 1 -timeout 20m -json ./test/acceptance; bin/tempest -share $(SHARE); } | bin/summary -v
 
-tempest: build bin/summary bin/tempest testbed-up ## all of tempest that passes on one pod, through the top; half an hour
-	bin/tempest -all | bin/summary -v
+tempest: build bin/summary bin/tempest testbed-up ## all of tempest that passes on one pod, through the top; half an hour; ONLY=network
+	bin/tempest -all -only '$(ONLY)' | bin/summary -v
 
 testbed-up: ## two real OpenStack pods on this machine: Debian 12, as root; see testbed/README.md
 	testbed/testbed up --with-tempest

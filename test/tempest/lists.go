@@ -14,7 +14,9 @@ import (
 type lists struct {
 	must []string
 	gaps map[string]string // reasons
-	core map[string]bool   // classes
+	// routers are what tests need that cannot pass before there are routers.
+	routers map[string]string
+	core    map[string]bool // classes
 }
 
 // choice says which tests to run.
@@ -22,21 +24,25 @@ type choice struct {
 	all      bool
 	share    int
 	patterns []string
+	only     string // a service; "" is every one
 }
 
 // shares is the number of parts that the tests outside the core are cut into; one part takes about two minutes.
 const shares = 16
 
 func readLists(dir string) (*lists, error) {
-	l := &lists{gaps: map[string]string{}, core: map[string]bool{}}
-	err := readList(filepath.Join(dir, "must-pass.txt"), func(name, _ string) { l.must = append(l.must, name) })
-	if err == nil {
-		err = readList(filepath.Join(dir, "known-gaps.txt"), func(name, reason string) { l.gaps[name] = reason })
+	l := &lists{gaps: map[string]string{}, routers: map[string]string{}, core: map[string]bool{}}
+	for file, add := range map[string]func(name, remark string){
+		"must-pass.txt":     func(name, _ string) { l.must = append(l.must, name) },
+		"known-gaps.txt":    func(name, reason string) { l.gaps[name] = reason },
+		"needs-routers.txt": func(name, need string) { l.routers[name] = need },
+		"core.txt":          func(name, _ string) { l.core[name] = true },
+	} {
+		if err := readList(filepath.Join(dir, file), add); err != nil {
+			return nil, err
+		}
 	}
-	if err == nil {
-		err = readList(filepath.Join(dir, "core.txt"), func(name, _ string) { l.core[name] = true })
-	}
-	return l, err
+	return l, nil
 }
 
 // readList calls add for each line of a file: a name, and after " # " a remark. Lines that begin with "#" are for people.
@@ -54,25 +60,39 @@ func readList(file string, add func(name, remark string)) error {
 	return nil
 }
 
-// all returns every listed test in order.
-func (l *lists) all() []string {
+// applicable returns every listed test that the top could pass as it is, in order.
+func (l *lists) applicable() []string {
 	return slices.Sorted(slices.Values(slices.Concat(l.must, slices.Collect(maps.Keys(l.gaps)))))
 }
 
-// choose returns the tests to run, in order.
-func (l *lists) choose(c choice) ([]string, error) {
-	switch {
-	case len(c.patterns) > 0:
-		return l.matching(c.patterns)
-	case c.all:
-		return l.all(), nil
-	}
-	part := l.part(c.share)
-	return slices.DeleteFunc(slices.Sorted(slices.Values(l.must)), func(name string) bool {
-		return !l.core[classOf(name)] && !part[classOf(name)]
-	}), nil
+// all returns every listed test in order.
+func (l *lists) all() []string {
+	return slices.Sorted(slices.Values(slices.Concat(l.applicable(), slices.Collect(maps.Keys(l.routers)))))
 }
 
+// choose returns the tests to run, in order. Those that need routers are run by name only.
+func (l *lists) choose(c choice) (names []string, err error) {
+	switch {
+	case len(c.patterns) > 0:
+		names, err = l.matching(c.patterns)
+	case c.all:
+		names = l.applicable()
+	default:
+		part := l.part(c.share)
+		names = slices.DeleteFunc(slices.Sorted(slices.Values(l.must)), func(name string) bool {
+			return !l.core[classOf(name)] && !part[classOf(name)]
+		})
+	}
+	if c.only != "" {
+		names = slices.DeleteFunc(names, func(name string) bool { return serviceOf(name) != c.only })
+	}
+	if err == nil && len(names) == 0 {
+		err = fmt.Errorf("no listed test is chosen by %s", strings.Join(append(c.patterns, c.only), " "))
+	}
+	return names, err
+}
+
+// matching returns the tests that match one of the patterns.
 func (l *lists) matching(patterns []string) ([]string, error) {
 	var names []string
 	for _, p := range patterns {
@@ -85,9 +105,6 @@ func (l *lists) matching(patterns []string) ([]string, error) {
 				names = append(names, name)
 			}
 		}
-	}
-	if len(names) == 0 {
-		return nil, fmt.Errorf("no listed test matches %s", strings.Join(patterns, ", "))
 	}
 	return names, nil
 }
