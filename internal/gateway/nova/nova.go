@@ -21,7 +21,6 @@ import (
 // Service describes Nova to the engine. public returns the base URL that a client used; ceiling is the highest
 // microversion to advertise. nics is the networking service's side of servers; nil if the top has none.
 func Service(public func(*http.Request) string, ceiling func() microversion.Version, nics *nic.Service) (*gateway.Service, error) {
-	n := networks{nics}
 	table, err := gateway.NewTable(Routes)
 	if err != nil {
 		return nil, err
@@ -32,25 +31,8 @@ func Service(public func(*http.Request) string, ceiling func() microversion.Vers
 	}
 	return &gateway.Service{
 		Pod: pod.Compute, Style: fault.Nova, Prefix: "/v2.1", Legacy: "/v2", Versions: versions, Table: table,
-		Roots: &roots{public: public, advertised: func() microversion.Range { return versions.Advertised(ceiling()) }},
-		Special: map[string]func(*gateway.Call) error{
-			"anyPod":         (*gateway.Call).AnyPod,
-			"zones":          (*gateway.Call).ListZones,
-			"boot":           n.boot,
-			"server":         n.server,
-			"interfaces":     n.interfaces,
-			"attachNIC":      n.attachInterface,
-			"detachNIC":      n.detachInterface,
-			"group":          n.group,
-			"serverGroups":   n.serverGroups,
-			"attach":         attach,
-			"unshelve":       unshelve,
-			"first":          (*gateway.Call).First,
-			"assisted":       assisted,
-			"externalEvents": externalEvents,
-			"createVolume":   createVolume,
-			"usage":          usage,
-		},
+		Roots:   &roots{public: public, advertised: func() microversion.Range { return versions.Advertised(ceiling()) }},
+		Special: handlers(networks{nics}),
 		Lists: map[string]*gateway.Collection{
 			"/servers":                servers(summary),
 			"/servers/detail":         servers(nil),
@@ -88,6 +70,39 @@ func Service(public func(*http.Request) string, ceiling func() microversion.Vers
 		IntegerIDs:    []string{"id"},
 		Opaque:        map[string]bool{"metadata": true, "extra_specs": true, "scheduler_hints": true, "properties": true},
 	}, nil
+}
+
+// handlers are what rows of the table name.
+func handlers(n networks) map[string]func(*gateway.Call) error {
+	return map[string]func(*gateway.Call) error{
+		"anyPod":          (*gateway.Call).AnyPod,
+		"zones":           (*gateway.Call).ListZones,
+		"boot":            n.boot,
+		"server":          n.server,
+		"interfaces":      n.interfaces,
+		"attachNIC":       n.attachInterface,
+		"detachNIC":       n.detachInterface,
+		"group":           n.group,
+		"serverGroups":    n.serverGroups,
+		"networks":        n.listNetworks(oldNetwork),
+		"network":         n.showNetwork(oldNetwork),
+		"projectNetworks": n.listNetworks(projectNetwork),
+		"projectNetwork":  n.showNetwork(projectNetwork),
+		"groups":          n.orPod(n.listGroups),
+		"groupByID":       n.orPod(n.showGroup),
+		"createGroup":     n.orPod(n.createGroup),
+		"updateGroup":     n.orPod(n.updateGroup),
+		"deleteGroup":     n.orPod(n.deleteGroup),
+		"createRule":      n.orPod(n.createRule),
+		"deleteRule":      n.orPod(n.deleteRule),
+		"attach":          attach,
+		"unshelve":        unshelve,
+		"first":           (*gateway.Call).First,
+		"assisted":        assisted,
+		"externalEvents":  externalEvents,
+		"createVolume":    createVolume,
+		"usage":           usage,
+	}
 }
 
 // missing is nova/exception.py InstanceNotFound and its like, and what the controllers of hypervisors and services say.

@@ -8,7 +8,7 @@ import (
 const snapshot = store.Snapshot
 
 // proxies are the calls that Nova passes to other services for clients below 2.36 or 2.39. Volumes and snapshots are where they are;
-// the rest is as in any pod until the top owns it.
+// networks and security groups are the top's if it has a networking service; the rest is as in any pod until the top owns it.
 var proxies = map[string]gateway.Route{
 	// Images.
 	"GET    /images":                          {Class: proxy, Max: v(35), Note: "Glance, as it was before 2.36"},
@@ -28,17 +28,17 @@ var proxies = map[string]gateway.Route{
 	"POST   /os-floating-ips":              {Class: proxy, Max: v(35)},
 	"GET    /os-floating-ips/{id}":         {Class: proxy, Max: v(35)},
 	"DELETE /os-floating-ips/{id}":         {Class: proxy, Max: v(35)},
-	"GET    /os-networks":                  {Class: proxy, Max: v(35)},
-	"GET    /os-networks/{id}":             {Class: proxy, Max: v(35)},
-	"POST   /os-security-group-rules":      {Class: proxy, Max: v(35)},
-	"DELETE /os-security-group-rules/{id}": {Class: proxy, Max: v(35)},
-	"GET    /os-security-groups":           {Class: proxy, Max: v(35)},
-	"POST   /os-security-groups":           {Class: proxy, Max: v(35)},
-	"GET    /os-security-groups/{id}":      {Class: proxy, Max: v(35)},
-	"PUT    /os-security-groups/{id}":      {Class: proxy, Max: v(35)},
-	"DELETE /os-security-groups/{id}":      {Class: proxy, Max: v(35)},
-	"GET    /os-tenant-networks":           {Class: proxy, Max: v(35)},
-	"GET    /os-tenant-networks/{id}":      {Class: proxy, Max: v(35)},
+	"GET    /os-networks":                  {Class: proxy, Handler: "networks", Max: v(35), Note: "the top's, if it has the role neutron; security groups, too"},
+	"GET    /os-networks/{id}":             {Class: proxy, Handler: "network", Max: v(35)},
+	"POST   /os-security-group-rules":      {Class: proxy, Handler: "createRule", Max: v(35)},
+	"DELETE /os-security-group-rules/{id}": {Class: proxy, Handler: "deleteRule", Max: v(35)},
+	"GET    /os-security-groups":           {Class: proxy, Handler: "groups", Max: v(35)},
+	"POST   /os-security-groups":           {Class: proxy, Handler: "createGroup", Max: v(35)},
+	"GET    /os-security-groups/{id}":      {Class: proxy, Handler: "groupByID", Max: v(35)},
+	"PUT    /os-security-groups/{id}":      {Class: proxy, Handler: "updateGroup", Max: v(35)},
+	"DELETE /os-security-groups/{id}":      {Class: proxy, Handler: "deleteGroup", Max: v(35)},
+	"GET    /os-tenant-networks":           {Class: proxy, Handler: "projectNetworks", Max: v(35)},
+	"GET    /os-tenant-networks/{id}":      {Class: proxy, Handler: "projectNetwork", Max: v(35)},
 
 	// Volumes and snapshots.
 	"GET    /os-snapshots":        {Class: proxy, Max: v(35)},

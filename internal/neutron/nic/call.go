@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/tricircle/tricircle/internal/fault"
+	"github.com/tricircle/tricircle/internal/identity"
 	"github.com/tricircle/tricircle/internal/obs"
 )
 
@@ -28,6 +29,12 @@ func (r *reply) WriteHeader(status int) {
 func (r *reply) Write(p []byte) (int, error) {
 	r.WriteHeader(http.StatusOK)
 	return r.body.Write(p)
+}
+
+// Ask makes a call to the networking API as a caller, and decodes the answer into out, unless that is nil. The path begins with /v2.0; a
+// refusal is a *fault.Error in Neutron's words.
+func (s *Service) Ask(ctx context.Context, caller *identity.Caller, method, path string, body, out any) error {
+	return s.call(ctx, string(caller.Token), method, path, body, out)
 }
 
 // call makes a call to the networking API in the name of the owner of a token, and decodes the answer into out, unless that is nil.
