@@ -39,7 +39,7 @@ func (c *core) plug() error {
 		return nil
 	}
 	addresses := ipam.New(rand.Uint64N)
-	c.realizer = realize.New(realize.Options{Store: c.store, Pods: c.pods, Token: c.keystone.ServiceToken,
+	c.realizer = realize.New(realize.Options{Store: c.store, Pods: c.pods, Token: c.keystone.ServiceToken, Now: c.now, Doubt: c.config.Pod.Timeout,
 		Reserve: func(ctx context.Context, tx store.Tx, subnet *store.Object, podNum int32) ([]string, error) {
 			return reserve(ctx, tx, addresses, subnet, podNum)
 		}})

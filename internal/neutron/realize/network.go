@@ -61,15 +61,16 @@ func (t *target) removeNetwork(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := t.remove(ctx, southbound.Networks); err != nil {
-		return err
+	removed := t.remove(ctx, southbound.Networks)
+	if removed != nil && !errors.Is(removed, errDoubt) {
+		return removed
 	}
 	for _, s := range subnets {
 		if err := t.forgetSubnet(ctx, s); err != nil {
 			return err
 		}
 	}
-	return nil
+	return removed
 }
 
 // forgetSubnet forgets a subnet that the pod had.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -109,6 +110,39 @@ func TestRemove_Everything_LeavesPodsEmpty(t *testing.T) {
 	rows, err := w.store.Reader().Realizations(t.Context(), store.RealizationQuery{})
 	if err != nil || len(rows) != 0 {
 		t.Errorf("realizations are left: %v %v", rows, err)
+	}
+}
+
+// A pod that hangs carries out what it was sent when it goes on, long after the port was deleted at the top.
+func TestRemove_CreateArrivesLater_IsGoneAllTheSame(t *testing.T) {
+	w := newWorld(t, 1)
+	_, subnet := w.network(2101)
+	w.want(1, w.port(subnet, "10.101.0.10")) // the network is there
+	late := w.port(subnet, "10.101.0.11")
+	goOn := make(chan struct{})
+	w.sim.Pod(0).SetFault(simcloud.Fault{Service: "network", Methods: []string{http.MethodPost}, Count: 1, Before: func() { <-goOn }})
+	w.tx(func(tx store.Tx) error { _, err := realize.Want(t.Context(), tx, 1, late); return err })
+	run := func() error { return w.r.Run(t.Context(), realize.Job(late.Kind, late.ID, w.project, 1)) }
+	if err := run(); err == nil {
+		t.Fatal("the pod hangs, but the port is said to be there")
+	}
+	w.remove(late)
+	if err := run(); err == nil {
+		t.Error("the port is said to be gone, though it may still come")
+	}
+	close(goOn)
+	for len(w.made(0, "ports")) < 2 { // the test's deadline ends this
+	}
+	if err := run(); err == nil {
+		t.Error("the port is said to be gone, though another may still come")
+	}
+	w.later = time.Hour
+	if err := run(); err != nil {
+		t.Error(err)
+	}
+	rows, err := w.store.Reader().Realizations(t.Context(), store.RealizationQuery{TopIDs: []string{late.ID}})
+	if left := w.made(0, "ports"); len(left) != 1 || err != nil || len(rows) != 0 {
+		t.Errorf("ports in the pod: %v; realizations of the one deleted: %v %v", left, rows, err)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/southbound"
@@ -34,6 +35,8 @@ type Options struct {
 	Token func(context.Context) (string, error) // of the service user
 	// Reserve returns the addresses of a subnet that a pod may use for itself, of which it allots some if there are none.
 	Reserve func(ctx context.Context, tx store.Tx, subnet *store.Object, podNum int32) ([]string, error)
+	Now     func() time.Time
+	Doubt   time.Duration // how long a request to which there was no answer may still be carried out
 }
 
 // Realizer makes objects in pods. Safe for concurrent use; of one object in one pod only one call should run at a time.
@@ -118,8 +121,33 @@ func (r *Realizer) forget(ctx context.Context, row store.Realization) error {
 	return r.Store.InTx(ctx, func(tx store.Tx) error { return tx.DeleteRealization(ctx, row.Kind, row.TopID, row.PodNum) })
 }
 
+// Members of a realization's detail, for objects of which it is not known what came of making them.
+const (
+	sentMember = "sent" // true since before a create was sent, until the id is known
+	goneMember = "gone" // the time since which the object that should not be there is not
+)
+
+// sending notes that a create is about to be sent: it may arrive although no answer does, also when this process is no more.
+func (t *target) sending(ctx context.Context) error {
+	if t.row.Detail[sentMember] == true && t.row.Detail[goneMember] == nil {
+		return nil
+	}
+	return t.Store.InTx(ctx, func(tx store.Tx) error {
+		row, err := t.Realizer.row(ctx, tx, t.row.Kind, t.row.TopID, t.row.PodNum)
+		if row == nil || err != nil {
+			return err
+		}
+		row.Detail = merge(row.Detail, map[string]any{sentMember: true})
+		delete(row.Detail, goneMember)
+		return tx.PutRealization(ctx, *row)
+	})
+}
+
+// errDoubt keeps a realization until what was sent for it cannot arrive any more.
+var errDoubt = errors.New("it is not there, but a request to make it that had no answer may still be carried out; it is looked for again")
+
 // remove makes the object be gone from the pod: only what carries its find-key is ours to delete. Then the realization is
-// forgotten, unless it was wanted again meanwhile.
+// forgotten, unless it was wanted again meanwhile, or may still be made by a request of which nothing was heard.
 func (t *target) remove(ctx context.Context, c southbound.Collection) error {
 	bottom, err := t.neutron.Find(ctx, c, "", Key(t.row.Kind, t.row.TopID))
 	if err == nil && bottom != nil {
@@ -128,7 +156,9 @@ func (t *target) remove(ctx context.Context, c southbound.Collection) error {
 	if err != nil {
 		return err
 	}
-	return t.Store.InTx(ctx, func(tx store.Tx) error {
+	doubt := false
+	err = t.Store.InTx(ctx, func(tx store.Tx) error {
+		doubt = false
 		row, err := t.Realizer.row(ctx, tx, t.row.Kind, t.row.TopID, t.row.PodNum)
 		if row == nil || err != nil {
 			return err
@@ -136,8 +166,26 @@ func (t *target) remove(ctx context.Context, c southbound.Collection) error {
 		if revived := row.DeletedAt.IsZero() && !t.row.DeletedAt.IsZero(); revived {
 			return nil
 		}
+		if row.Detail[sentMember] != true {
+			return tx.DeleteRealization(ctx, row.Kind, row.TopID, row.PodNum)
+		}
+		gone, _ := row.Detail[goneMember].(string)
+		since, err := time.Parse(time.RFC3339Nano, gone)
+		switch {
+		case err != nil || bottom != nil:
+			row.Detail[goneMember] = t.Now().Format(time.RFC3339Nano)
+			doubt = true
+			return tx.PutRealization(ctx, *row)
+		case t.Now().Before(since.Add(t.Doubt)):
+			doubt = true
+			return nil
+		}
 		return tx.DeleteRealization(ctx, row.Kind, row.TopID, row.PodNum)
 	})
+	if err == nil && doubt {
+		err = errDoubt
+	}
+	return err
 }
 
 // made notes what an object is in the pod. Whether it should be there may have changed during the run, and stays as it is.
@@ -151,6 +199,7 @@ func (t *target) made(ctx context.Context, bottomID string, detail map[string]an
 		was := *row
 		row.BottomID, row.Revision = bottomID, t.top.Revision
 		row.Detail = merge(row.Detail, detail)
+		delete(row.Detail, sentMember)
 		if err := tx.PutRealization(ctx, *row); err != nil || more == nil {
 			return err
 		}
@@ -172,6 +221,9 @@ func (t *target) ensure(ctx context.Context, c southbound.Collection, key, botto
 		bottom, err = t.neutron.Get(ctx, c, bottomID)
 	}
 	if bottom == nil && err == nil {
+		if err := t.sending(ctx); err != nil {
+			return nil, err
+		}
 		bottom, err = t.neutron.FindOrCreate(ctx, c, key, merge(a.born, a.kept))
 	}
 	if err != nil {

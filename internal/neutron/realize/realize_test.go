@@ -33,6 +33,7 @@ type world struct {
 	pods    *pod.Registry
 	r       *realize.Realizer
 	project string
+	later   time.Duration // by which the realizer's clock is ahead
 }
 
 func newWorld(t *testing.T, pods int) *world {
@@ -64,7 +65,8 @@ func newWorld(t *testing.T, pods int) *world {
 		}
 	}
 	w := &world{t: t, sim: sim, store: s, pods: registry}
-	w.r = realize.New(realize.Options{Store: s, Pods: registry, Token: keystone.ServiceToken, Reserve: reserve})
+	w.r = realize.New(realize.Options{Store: s, Pods: registry, Token: keystone.ServiceToken, Reserve: reserve, Now: func() time.Time { return time.Now().Add(w.later) },
+		Doubt: time.Minute})
 	caller, err := keystone.Validate(t.Context(), sim.Token("demo", "demo", time.Hour))
 	if err != nil {
 		t.Fatal(err)
