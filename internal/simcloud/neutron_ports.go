@@ -1,6 +1,8 @@
 package simcloud
 
 import (
+	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -26,6 +28,9 @@ func portKind() *netKind {
 		},
 		created: func(n *network, t *token, o *netObject) error { return n.completePort(t, o) },
 		updating: func(n *network, t *token, o *netObject, given map[string]any) error {
+			if options, ok := given["extra_dhcp_opts"].([]any); ok {
+				given["extra_dhcp_opts"] = changedOptions(o.attrs["extra_dhcp_opts"], options)
+			}
 			wanted, ok := given["fixed_ips"]
 			if !ok {
 				return nil
@@ -52,6 +57,23 @@ func portKind() *netKind {
 			return nil
 		},
 	}
+}
+
+// changedOptions are the DHCP options of a port after a PUT: those that it names are changed, or gone if their value is null.
+func changedOptions(old any, given []any) []any {
+	key := func(v any) string {
+		option, _ := v.(map[string]any)
+		return fmt.Sprint(option["opt_name"], "/", option["ip_version"])
+	}
+	all, _ := old.([]any)
+	all = slices.Clone(all)
+	for _, v := range given {
+		all = slices.DeleteFunc(all, func(other any) bool { return key(other) == key(v) })
+		if option, _ := v.(map[string]any); option["opt_value"] != nil {
+			all = append(all, v)
+		}
+	}
+	return all
 }
 
 func (n *network) completePort(t *token, o *netObject) error {
@@ -273,8 +295,19 @@ func (n *network) plug(t *token, s *server, requests []netRequest) error {
 		}
 		n.bind(p, s)
 		s.nics = append(s.nics, n.nicOf(p, r.Port != ""))
+		if r.Port != "" { // which has groups of its own
+			s.groups = n.groupNames(s)
+		}
 	}
 	return nil
+}
+
+// groupNames are the names of the groups that a server's ports are in, or ids of those without a name.
+func (n *network) groupNames(s *server) (names []string) {
+	for _, g := range n.groupsOf(s) {
+		names = append(names, cmp.Or(g.text("name"), g.id))
+	}
+	return names
 }
 
 // groupsOf are the groups of a server's ports, or, if it has none, those that it asked for.

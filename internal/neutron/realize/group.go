@@ -1,6 +1,7 @@
 package realize
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -52,7 +53,8 @@ func (r *Realizer) SecurityGroup(ctx context.Context, id string, podNum int32) e
 	return nil
 }
 
-// group makes the group be there, whatever its rules.
+// group makes the group be there, whatever its rules. One without a name has its id at the top for one, as the pod's Nova shows names of
+// groups, and ids where there is none.
 func (t *target) group(ctx context.Context) (southbound.Object, error) {
 	name := text(t.top, "name")
 	if name == defaultGroup {
@@ -66,7 +68,7 @@ func (t *target) group(ctx context.Context) (southbound.Object, error) {
 		}
 		return found[0], nil
 	}
-	a := attributes{born: southbound.Object{"project_id": t.top.ProjectID}, kept: southbound.Object{"name": name}}
+	a := attributes{born: southbound.Object{"project_id": t.top.ProjectID}, kept: southbound.Object{"name": cmp.Or(name, t.top.ID)}}
 	if t.top.Attrs["stateful"] == false {
 		a.kept["stateful"] = false
 	}

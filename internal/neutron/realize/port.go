@@ -2,6 +2,7 @@ package realize
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -118,8 +119,12 @@ func (t *target) port(ctx context.Context, shadow bool, groups map[string]string
 			"port_security_enabled": t.top.Attrs["port_security_enabled"] != false,
 			"security_groups":       anys(slices.Sorted(maps.Values(groups)))},
 	}
+	options, _ := t.top.Attrs["extra_dhcp_opts"].([]any)
 	a.plain = func(observed southbound.Object) {
 		observed["fixed_ips"] = withoutAutomatic(observed["fixed_ips"], auto)
+		if change := onlyOptions(options, observed["extra_dhcp_opts"]); !shadow && len(change) > 0 {
+			a.kept["extra_dhcp_opts"] = change
+		}
 		if !shadow && observed.Text("device_owner") == shadowOwner {
 			a.kept["device_owner"] = ""
 		}
@@ -134,10 +139,27 @@ func (t *target) port(ctx context.Context, shadow bool, groups map[string]string
 		}
 	}
 	a.born = merge(a.born, pick(t.top, "binding:vnic_type", "dns_name"))
-	if options, _ := t.top.Attrs["extra_dhcp_opts"].([]any); len(options) > 0 {
+	if len(options) > 0 {
 		a.kept["extra_dhcp_opts"] = options
 	}
 	return a, nil
+}
+
+// onlyOptions are DHCP options as a port must be given them to have no others: Neutron changes those that are named, and takes away
+// those whose value is null (neutron/db/extradhcpopt_db.py, Zed).
+func onlyOptions(wanted []any, observed any) []any {
+	named := func(v any) string {
+		option, _ := v.(map[string]any)
+		return fmt.Sprint(option["opt_name"], "/", option["ip_version"])
+	}
+	all := slices.Clone(wanted)
+	have, _ := observed.([]any)
+	for _, v := range have {
+		if !slices.ContainsFunc(wanted, func(w any) bool { return named(w) == named(v) }) {
+			all = append(all, merge(asMap(v), map[string]any{"opt_value": nil}))
+		}
+	}
+	return all
 }
 
 // networkThere returns the id in the pod of a network that must be there, or an *UnmadeError.
