@@ -202,7 +202,7 @@ func TestSpan_Boot_RefusalsAreNovasAndLeaveNothing(t *testing.T) {
 	for _, c := range []struct{ more, want string }{
 		{on(bare), "Network " + bare + " requires a subnet in order to boot instances on."},
 		{`"networks": [{"uuid": "` + network + `"}, {"uuid": "` + nobody + `"}]`, "Network " + nobody + " could not be found."},
-		{on(network) + `, "security_groups": [{"name": "nope"}]`, "Security group nope not found"},
+		{on(network) + `, "security_groups": [{"name": "nope"}]`, "Unable to find security_group with name or id 'nope'"},
 		{`"networks": [{"uuid": "` + network + `", "fixed_ip": "10.9.9.9"}]`, "10.9.9.9"},
 		{on(network) + `, "imageRef": "` + nobody + `"`, "image"},
 	} {

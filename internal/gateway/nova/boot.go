@@ -31,12 +31,9 @@ func (n networks) boot(c *gateway.Call) error {
 	}
 	b := readBoot(c.Body)
 	pl := c.NewPlacement()
-	plan, err := n.plan(c, b.count)
+	plan, err := n.plan(c, b)
 	if err != nil {
 		return err
-	}
-	if plan != nil {
-		b.ports, b.networks = nil, nil // of the top, and so of no pod
 	}
 	if err := b.bind(pl); err != nil {
 		return err
@@ -88,7 +85,7 @@ type bootRequest struct {
 	body  []byte
 	name  string
 	count int // servers asked for, at most
-	least int // and at least
+	least int // and at least; more than count for what Nova refuses
 	zone  string
 	hosts []string // behind the zone: "zone[:host[:node]]" is how administrators force a host
 
@@ -103,12 +100,12 @@ func readBoot(body []byte) *bootRequest {
 	if b.zone = zone; forced {
 		b.hosts = strings.Split(hosts, ":")
 	}
-	for _, member := range []string{"min_count", "max_count"} {
+	for _, member := range []string{"min_count", "max_count"} { // the one is the default of the other
 		raw, _, _ := jsonx.Get(body, "server", member)
-		if n, err := strconv.Atoi(strings.Trim(string(raw), `"`)); err == nil {
-			b.count = max(b.count, n)
+		if n, err := strconv.Atoi(strings.Trim(string(raw), `"`)); err == nil && n > 0 {
+			b.count = n
 			if member == "min_count" {
-				b.least = max(b.least, n)
+				b.least = n
 			}
 		}
 	}

@@ -72,11 +72,13 @@ func (pb *plugged) one(ctx context.Context, p *pod.Pod, body []byte) (*gateway.A
 	if err != nil {
 		return nil, err
 	}
-	if body, err = withPorts(body, attempt.Ports); err != nil {
+	body, version, err := withPorts(pb.c, body, attempt.Ports)
+	if err != nil {
 		attempt.Undo(ctx)
 		return nil, err
 	}
-	a, err := pb.c.Do(ctx, p, gateway.Request{Method: http.MethodPost, Path: pb.c.Path, Query: pb.c.R.URL.RawQuery, Body: body})
+	a, err := pb.c.Do(ctx, p, gateway.Request{Method: http.MethodPost, Path: pb.c.Path, Query: pb.c.R.URL.RawQuery, Body: body,
+		Version: version})
 	id := ""
 	if err == nil && a.OK() {
 		id = pb.serverOf(ctx, p, a)

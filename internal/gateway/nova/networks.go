@@ -12,6 +12,7 @@ import (
 	"github.com/tricircle/tricircle/internal/fault"
 	"github.com/tricircle/tricircle/internal/gateway"
 	"github.com/tricircle/tricircle/internal/jsonx"
+	"github.com/tricircle/tricircle/internal/microversion"
 	"github.com/tricircle/tricircle/internal/neutron/nic"
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/routing"
@@ -30,31 +31,39 @@ type entry struct {
 	Tag     *string `json:"tag"`
 }
 
-// readNetworks reads what a boot says of networks; false if it asks for none, or for what Nova refuses: then the pod does.
-func readNetworks(c *gateway.Call, count int) (r nic.Request, ok bool) {
+// readNetworks reads what a boot says of networks; false for what Nova refuses: then the pod does.
+func readNetworks(c *gateway.Call, b *bootRequest) (r nic.Request, ok bool, err error) {
 	raw, there, _ := jsonx.Get(c.Body, "server", "networks")
 	withModes := !c.Version.Less(v(37))
 	word, isWord := jsonx.Text(raw)
 	switch {
-	case !there, !withModes && bytes.Equal(bytes.TrimSpace(raw), []byte("[]")):
+	case !there:
 		r.Mode, ok = nic.Absent, !withModes
+	case bytes.Equal(bytes.TrimSpace(raw), []byte("[]")):
+		r.Mode, ok = nic.Absent, true
 	case isWord:
-		r.Mode, ok = nic.Auto, withModes && word == "auto"
+		r.Mode, ok = nic.Auto, withModes && (word == "auto" || word == "none")
+		if word == "none" {
+			r.Mode = nic.None
+		}
 	default:
 		r.Mode = nic.Given
-		r.NICs, ok = readNICs(raw, count)
+		r.NICs, ok, err = readNICs(raw, b.count)
 	}
 	for _, g := range objects(c.Body, "server", "security_groups") {
 		r.Groups = append(r.Groups, g["name"])
 	}
-	return r, ok
+	return r, ok, err
 }
 
-func readNICs(raw []byte, count int) (nics []nic.NIC, ok bool) {
+// readNICs reads a list of networks and ports. What Nova refuses of it once its schema is satisfied must be refused here, for where
+// ports are made first it would not see it (nova/api/openstack/compute/servers.py, _get_requested_networks; nova/compute/api.py, create).
+func readNICs(raw []byte, count int) (nics []nic.NIC, ok bool, err error) {
 	var entries []entry
 	if !strict(raw, &entries) || len(entries) == 0 {
-		return nil, false
+		return nil, false, nil
 	}
+	var ports, addresses int
 	for _, e := range entries {
 		n := nic.NIC{NetworkID: idOf(e.UUID), PortID: idOf(e.Port)}
 		if e.Tag != nil {
@@ -62,20 +71,36 @@ func readNICs(raw []byte, count int) (nics []nic.NIC, ok bool) {
 		}
 		if e.FixedIP != nil {
 			ip, err := netip.ParseAddr(*e.FixedIP)
-			if err != nil || n.PortID != "" || count > 1 {
-				return nil, false
+			if err != nil {
+				return nil, false, nil
 			}
 			n.FixedIP = ip.String()
 		}
-		if n.PortID != "" {
+		switch {
+		case n.PortID == "" && n.NetworkID == "":
+			return nil, false, nil
+		case n.PortID == "" && n.FixedIP != "":
+			addresses++
+		case n.PortID == "":
+		case slices.ContainsFunc(nics, func(other nic.NIC) bool { return other.PortID == n.PortID }):
+			return nil, false, fault.BadRequest("Port ID '%s' was specified twice: you cannot attach a port multiple times.", n.PortID)
+		case n.FixedIP != "":
+			return nil, false, fault.BadRequest("Specified Fixed IP '%s' cannot be used with port '%s': the two cannot be specified together.",
+				n.FixedIP, n.PortID)
+		default:
 			n.NetworkID = "" // Nova takes it from the port
-		}
-		if n.PortID == "" && n.NetworkID == "" || n.PortID != "" && count > 1 {
-			return nil, false
+			ports++
 		}
 		nics = append(nics, n)
 	}
-	return nics, true
+	switch {
+	case count > 1 && addresses > 0:
+		return nil, false, fault.BadRequest("Failed to launch instances: max_count cannot be greater than 1 if an fixed_ip is specified.")
+	case count > 1 && ports > 0:
+		return nil, false, fault.BadRequest("Failed to launch instances: Unable to launch multiple instances with a single configured port ID. " +
+			"Please launch your instance one by one with different ports.")
+	}
+	return nics, true, nil
 }
 
 // idOf is an id in canonical form; "" for anything else.
@@ -90,20 +115,36 @@ func idOf(s *string) string {
 	return id
 }
 
-// plan reads what a boot needs of the networking service of the top; nil if nothing.
-func (n networks) plan(c *gateway.Call, count int) (*nic.Plan, error) {
+// plan reads what a boot needs of the networking service of the top; nil if nothing. With a plan the boot is bound to no pod by networks.
+func (n networks) plan(c *gateway.Call, b *bootRequest) (*nic.Plan, error) {
 	if n.Service == nil {
 		return nil, nil
 	}
-	r, ok := readNetworks(c, count)
+	if b.least > b.count {
+		return nil, fault.BadRequest("min_count must be <= max_count")
+	}
+	r, ok, err := readNetworks(c, b)
+	if err != nil {
+		return nil, err
+	}
 	if !ok {
+		b.ports, b.networks = nil, nil // whatever they are, the first pod that is asked refuses the body
 		return nil, nil
 	}
-	return n.Plan(c.Context(), c.Caller, r)
+	_, named := jsonx.String(c.Body, "server", "hostname")
+	if named && b.count > 1 && !c.Version.Less(v(90)) {
+		return nil, fault.BadRequest("Unable to allocate a single hostname to multiple instances")
+	}
+	plan, err := n.Plan(c.Context(), c.Caller, r)
+	if plan != nil {
+		b.ports, b.networks = nil, nil
+	}
+	return plan, err
 }
 
-// withPorts is the body of a boot with the ports in place of networks and security groups.
-func withPorts(body []byte, ports []nic.Plugged) ([]byte, error) {
+// withPorts is the body of a boot with the ports in place of networks and security groups, and the version to send it with, zero for the
+// client's: that a server wants no network at all can be said from 2.37 on.
+func withPorts(c *gateway.Call, body []byte, ports []nic.Plugged) (_ []byte, version microversion.Version, err error) {
 	list := make([]map[string]string, len(ports))
 	for i, p := range ports {
 		list[i] = map[string]string{"port": p.Port}
@@ -112,6 +153,13 @@ func withPorts(body []byte, ports []nic.Plugged) ([]byte, error) {
 		}
 	}
 	raw, err := json.Marshal(list)
+	if len(ports) == 0 {
+		raw = []byte(`"none"`)
+		if c.Version.Less(v(37)) {
+			version = v(37)
+			body, err = described(c, body)
+		}
+	}
 	if err == nil {
 		body, err = jsonx.Set(body, raw, "server", "networks")
 	}
@@ -119,9 +167,18 @@ func withPorts(body []byte, ports []nic.Plugged) ([]byte, error) {
 		body, err = jsonx.Delete(body, "server", "security_groups")
 	}
 	if err != nil {
-		return nil, fault.BadRequest("Malformed request body")
+		return nil, version, fault.BadRequest("Malformed request body")
 	}
-	return body, nil
+	return body, version, nil
+}
+
+// described is a body that says what Nova assumes below 2.19: the description is the name.
+func described(c *gateway.Call, body []byte) ([]byte, error) {
+	name, there, _ := jsonx.Get(body, "server", "name")
+	if !there || !c.Version.Less(v(19)) {
+		return body, nil
+	}
+	return jsonx.Set(body, name, "server", "description")
 }
 
 // server is a call about a whole server: when it is gone, so are the ports that were made for it. A client that is told that it is gone
@@ -230,6 +287,9 @@ func (n networks) attachInterface(c *gateway.Call) error {
 		}
 		return n.reply(c, p, a)
 	}
+	if !plan.Plugs() {
+		return fault.BadRequest("No specific network was requested and none are available for project '%s'.", c.Caller.ProjectID)
+	}
 	if len(plan.Fits([]*pod.Pod{p})) == 0 {
 		return fault.BadRequest("The network cannot be in the pod of the server, %s.", p.ZoneNames())
 	}
@@ -298,10 +358,10 @@ func (n networks) planInterface(c *gateway.Call) (*nic.Plan, error) {
 		}
 		one.FixedIP = ip.String()
 	}
-	r := nic.Request{Mode: nic.Given, NICs: []nic.NIC{one}}
+	r := nic.Request{Mode: nic.Given, NICs: []nic.NIC{one}, Attach: true}
 	switch {
 	case at.Network == nil && at.Port == nil:
-		r = nic.Request{Mode: nic.Absent}
+		r.Mode, r.NICs = nic.Absent, nil
 	case at.Network != nil && at.Port != nil, one.NetworkID == "" && one.PortID == "":
 		return nil, nil
 	}
@@ -327,17 +387,37 @@ func (n networks) detachInterface(c *gateway.Call) error {
 	return c.Reply(p, a)
 }
 
-// group is addSecurityGroup and removeSecurityGroup: groups are the top's, and so are memberships.
-func (n networks) group(c *gateway.Call) error {
+// fixedIP is addFixedIp and removeFixedIp: addresses are the top's. Nova has answered before the server's host finds out that there is
+// no such network or address (nova/compute/rpcapi.py, Zed).
+func (n networks) fixedIP(c *gateway.Call) error {
+	member, change := "networkId", func(ctx context.Context, id, network string) error { return n.AddAddress(ctx, c.Caller, id, network) }
+	if c.Route.Action == "removeFixedIp" {
+		member, change = "address", func(ctx context.Context, id, address string) error {
+			return n.RemoveAddress(ctx, c.Caller, id, address)
+		}
+	}
+	return n.change(c, member, func(ctx context.Context, id, value string) error {
+		err := change(ctx, id, value)
+		refused, ok := errors.AsType[*fault.Error](err)
+		if ok && refused.Status < http.StatusInternalServerError {
+			c.Log.InfoContext(ctx, "the addresses of a server stay as they are", "server", id, "error", err)
+			return nil
+		}
+		return err
+	})
+}
+
+// change is an action on a server's ports at the top, which takes one word from the body. Whether the caller may touch the server its pod
+// knows, and what the action is about if the server has no port of the top.
+func (n networks) change(c *gateway.Call, member string, change func(ctx context.Context, serverID, value string) error) error {
 	p, err := c.PodOf(store.Server, c.Params.Get("id"))
 	if err != nil {
 		return err
 	}
-	name, ok := jsonx.String(c.Body, c.Route.Action, "name")
+	value, ok := jsonx.String(c.Body, c.Route.Action, member)
 	if n.Service == nil || !ok {
 		return c.Forward(p, c.Body)
 	}
-	// The pod knows whether the caller may touch the server.
 	seen, err := c.Do(c.Context(), p, gateway.Request{Method: http.MethodGet, Path: "/servers/" + c.Params.Get("id")})
 	if err != nil {
 		return err
@@ -345,11 +425,7 @@ func (n networks) group(c *gateway.Call) error {
 	if !seen.OK() {
 		return c.Reply(p, seen)
 	}
-	change := n.AddGroup
-	if c.Route.Action == "removeSecurityGroup" {
-		change = n.RemoveGroup
-	}
-	err = change(c.Context(), c.Caller, c.Params.Get("id"), name)
+	err = change(c.Context(), c.Params.Get("id"), value)
 	if errors.Is(err, nic.ErrNoPorts) {
 		return c.Forward(p, c.Body)
 	}
@@ -357,20 +433,6 @@ func (n networks) group(c *gateway.Call) error {
 		return err
 	}
 	return c.Reply(p, &gateway.Answer{Status: http.StatusAccepted, Header: seen.Header})
-}
-
-// serverGroups is GET os-security-groups of a server, whose ids are made the top's.
-func (n networks) serverGroups(c *gateway.Call) error {
-	p, a, err := c.AskByID()
-	if err != nil {
-		return err
-	}
-	if n.Service != nil && a.OK() {
-		if a.Body, err = n.WithDescriptions(c.Context(), a.Body); err != nil {
-			return err
-		}
-	}
-	return n.reply(c, p, a)
 }
 
 // firstZone is a name of a pod's zones, for owners of ports.

@@ -1,5 +1,6 @@
 // Package nova is the compute API gateway: Nova's route table, and the few calls that a routing class cannot express:
-// boot, attach a volume, unshelve into a zone, list zones, and calls of other services. Everything else the engine does.
+// boot, attach a volume, unshelve into a zone, list zones, networks and security groups of servers, and calls of other services. Everything
+// else the engine does.
 //
 // It must not depend on another service's gateway. What two services need belongs into the engine.
 package nova
@@ -84,6 +85,7 @@ func handlers(n networks) map[string]func(*gateway.Call) error {
 		"detachNIC":       n.detachInterface,
 		"group":           n.group,
 		"serverGroups":    n.serverGroups,
+		"fixedIP":         n.fixedIP,
 		"networks":        n.listNetworks(oldNetwork),
 		"network":         n.showNetwork(oldNetwork),
 		"projectNetworks": n.listNetworks(projectNetwork),

@@ -135,10 +135,12 @@ func (n networks) listGroups(c *gateway.Call) error {
 		}
 		all = append(all, old)
 	}
-	slices.SortStableFunc(all, func(a, b oldGroup) int {
-		return cmp.Or(strings.Compare(a.TenantID, b.TenantID), strings.Compare(a.Name, b.Name))
-	})
+	slices.SortStableFunc(all, byProjectAndName)
 	return c.WriteJSON(http.StatusOK, map[string]any{"security_groups": all})
+}
+
+func byProjectAndName(a, b oldGroup) int {
+	return cmp.Or(strings.Compare(a.TenantID, b.TenantID), strings.Compare(a.Name, b.Name))
 }
 
 // showGroup is GET os-security-groups of one.
@@ -179,10 +181,10 @@ const maxProperty = 255
 func groupProperty(body []byte, member string) (string, error) {
 	text, ok := jsonx.String(body, "security_group", member)
 	if !ok {
-		return "", fault.BadRequest("Invalid input received: %s is not a string or unicode", member)
+		return "", fault.BadRequest("%s is not a string or unicode", member)
 	}
 	if length := utf8.RuneCountInString(text); length > maxProperty {
-		return "", fault.BadRequest("Invalid input received: %s has %d characters, more than %d.", member, length, maxProperty)
+		return "", fault.BadRequest("%s has %d characters, more than %d.", member, length, maxProperty)
 	}
 	return text, nil
 }

@@ -95,8 +95,8 @@ var current = map[string]gateway.Route{
 	"POST   /servers/{id}/action unlock":              {Class: byID, Type: server},
 	"POST   /servers/{id}/action migrate":             {Class: byID, Type: server, Hosts: places{inBody("migrate", "host")}, Note: "inside the pod; host unqualified"},
 	"POST   /servers/{id}/action os-migrateLive":      {Class: byID, Type: server, Hosts: places{inBody("os-migrateLive", "host")}, Note: "inside the pod; host unqualified"},
-	"POST   /servers/{id}/action addFixedIp":          {Class: byID, Type: server, Max: v(43), Note: "networkId needs mapping"},
-	"POST   /servers/{id}/action removeFixedIp":       {Class: byID, Type: server, Max: v(43)},
+	"POST   /servers/{id}/action addFixedIp":          {Class: byID, Type: server, Max: v(43), Handler: "fixedIP", Note: "addresses of ports of the top are the top's"},
+	"POST   /servers/{id}/action removeFixedIp":       {Class: byID, Type: server, Max: v(43), Handler: "fixedIP", Note: "as addFixedIp"},
 	"POST   /servers/{id}/action pause":               {Class: byID, Type: server},
 	"POST   /servers/{id}/action unpause":             {Class: byID, Type: server},
 	"POST   /servers/{id}/action os-getVNCConsole":    {Class: byID, Type: server, Max: v(5), Note: "the URL of the pod's own proxy"},
@@ -140,7 +140,7 @@ var current = map[string]gateway.Route{
 	"POST   /servers/{server_id}/os-interface":       {Class: byID, Type: server, Handler: "attachNIC", Note: "a port of the top is made, and realized in the pod"},
 	"GET    /servers/{server_id}/os-interface/{id}":  {Class: byID, Type: server, Handler: "interfaces", Note: "id is a port's, the top's if it is its"},
 	"DELETE /servers/{server_id}/os-interface/{id}":  {Class: byID, Type: server, Handler: "detachNIC", Note: "id is a port's, the top's if it is its"},
-	"GET    /servers/{server_id}/os-security-groups": {Class: byID, Type: server, Handler: "serverGroups", Note: "ids of groups are the top's, those of rules the pod's"},
+	"GET    /servers/{server_id}/os-security-groups": {Class: byID, Type: server, Handler: "serverGroups", Note: "groups and rules are the top's, for ports that are its"},
 
 	// Volumes and shares of a server. They are in its pod.
 	"GET    /servers/{server_id}/os-volume_attachments":      {Class: byID, Type: server},

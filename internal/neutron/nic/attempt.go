@@ -38,6 +38,9 @@ type Attempt struct {
 // words, or a *pod.UnavailableError, not sent, as nothing has been created.
 func (p *Plan) In(ctx context.Context, in *pod.Pod, zone string) (*Attempt, error) {
 	a := &Attempt{plan: p, pod: in, device: underway + p.service.NewID()}
+	if !p.Plugs() {
+		return a, nil
+	}
 	err := a.create(ctx, "compute:"+zone)
 	if err == nil {
 		err = a.realize(ctx, "compute:"+zone)
@@ -94,7 +97,7 @@ func (a *Attempt) portRefused(ctx context.Context, refused *fault.Error) error {
 		for _, n := range a.plan.nics {
 			holder, err := a.plan.service.holder(ctx, n)
 			if err == nil && holder != nil {
-				return fault.BadRequest("Fixed IP address %s is already in use on instance %s.", n.FixedIP, text(holder, "device_id"))
+				return fault.New(a.plan.status.taken, "Fixed IP address %s is already in use on instance %s.", n.FixedIP, text(holder, "device_id"))
 			}
 		}
 	case refused.Status == http.StatusUnauthorized || refused.Status >= http.StatusInternalServerError:
@@ -149,7 +152,7 @@ func (a *Attempt) claim(ctx context.Context, tx store.Tx, owner string) ([]*stor
 	}
 	for _, id := range a.given {
 		port := find(ports, id)
-		if err := usable(port, id); err != nil {
+		if err := a.plan.usable(port, id); err != nil {
 			return nil, err
 		}
 		port.Attrs["device_id"], port.Attrs["device_owner"] = a.device, owner

@@ -10,7 +10,9 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tricircle/tricircle/internal/fault"
@@ -42,10 +44,11 @@ func New(o Options) *Service { return &Service{o} }
 // Mode is how a boot says which networks it wants.
 type Mode int
 
-// The modes. With Absent and Auto it is the one network that the project can use.
+// The modes. With Absent and Auto it is the one network that the project can use; Auto makes one if there is none.
 const (
 	Absent Mode = iota
 	Auto
+	None
 	Given
 )
 
@@ -61,7 +64,18 @@ type Request struct {
 	Mode   Mode
 	NICs   []NIC
 	Groups []string // security groups of the ports that are made, by name or id; none stands for the project's default group
+	Attach bool     // the server is there already: Nova's refusals have other statuses
 }
+
+// statuses are those of refusals that a boot and an attachment have in common.
+type statuses struct{ missing, ambiguous, taken int }
+
+// A boot knows one thing that can be missing, the flavor; to POST os-interface the port or network is what it is about
+// (nova/api/openstack/compute/servers.py and attach_interfaces.py, Zed).
+var (
+	ofBoot   = statuses{missing: http.StatusBadRequest, ambiguous: http.StatusConflict, taken: http.StatusBadRequest}
+	ofAttach = statuses{missing: http.StatusNotFound, ambiguous: http.StatusBadRequest, taken: http.StatusConflict}
+)
 
 // Plan is what a boot needs of the networking service, before it is known in which pod it will be.
 type Plan struct {
@@ -69,6 +83,7 @@ type Plan struct {
 	caller  *identity.Caller
 	nics    []NIC
 	groups  []string // ids; nil for the default
+	status  statuses
 	// Local is the number of the one pod that a network of the plan can be in, 0 if there is none; LocalTo is the network's id.
 	Local   int32
 	LocalTo string
@@ -76,47 +91,100 @@ type Plan struct {
 	Hints [][]string
 }
 
-// Plan reads what a boot says of networks. It is nil when nothing of that is the top's: then the pods know. Errors are *fault.Error as
-// Nova has them.
+// Plan reads what a boot says of networks. It is nil when the request names only what the top does not know: then the pods know. Errors
+// are *fault.Error as Nova has them, and in its order: groups come before networks (nova/compute/api.py, _validate_and_build_base_options).
 func (s *Service) Plan(ctx context.Context, caller *identity.Caller, r Request) (*Plan, error) {
-	p := &Plan{service: s, caller: caller, nics: r.NICs}
-	var err error
+	p := &Plan{service: s, caller: caller, nics: r.NICs, status: ofBoot}
+	if r.Attach {
+		p.status = ofAttach
+	}
+	networks, ports, err := p.find(ctx)
+	if err != nil || r.Mode == Given && len(networks)+len(ports) == 0 {
+		return nil, err
+	}
+	if p.groups, err = s.groups(ctx, caller, r.Groups); err != nil {
+		return nil, err
+	}
 	if r.Mode != Given {
-		if p.nics, err = s.only(ctx, caller, r.Mode); err != nil || p.nics == nil {
-			return nil, err
+		if p.nics, err = p.only(ctx, r.Mode); err == nil {
+			networks, ports, err = p.find(ctx)
 		}
 	}
-	networks, ours, err := p.find(ctx)
-	if err != nil || !ours {
-		return nil, err
+	if err == nil {
+		err = p.check(ctx, networks, ports)
 	}
-	if err := p.locate(ctx, networks); err != nil {
-		return nil, err
+	if err == nil {
+		err = p.locate(ctx, networks)
 	}
-	p.groups, err = s.groups(ctx, caller, r.Groups)
 	return p, err
 }
 
-// only returns a NIC in the one network that the project can use: its own and those shared with everybody
-// (nova/network/neutron.py, _get_available_networks, Zed). It is nil if the top has none.
-func (s *Service) only(ctx context.Context, caller *identity.Caller, mode Mode) ([]NIC, error) {
-	filters := []store.Filter{{Attr: "router:external", Values: []any{false}}}
-	if mode == Auto {
-		filters = append(filters, store.Filter{Attr: "admin_state_up", Values: []any{true}})
+// Plugs tells whether the plan has any NIC.
+func (p *Plan) Plugs() bool { return len(p.nics) > 0 }
+
+// only returns a NIC in the one network that the project can use, its own or one that is shared with it; none if there is none
+// (nova/network/neutron.py, _ports_needed_per_instance and _validate_requested_network_ids, Zed). With Auto a network is made where
+// there is none that is up.
+func (p *Plan) only(ctx context.Context, mode Mode) ([]NIC, error) {
+	if mode == None {
+		return nil, nil
 	}
-	networks, err := s.Store.Reader().List(ctx, store.ObjectQuery{Kind: store.KindNetwork, VisibleTo: caller.ProjectID, Filters: filters, Limit: 2})
-	switch {
-	case err != nil || len(networks) == 0:
+	s, caller := p.service, p.caller
+	own, err := s.available(ctx, caller, url.Values{"shared": {"false"}, "project_id": {caller.ProjectID}})
+	if err != nil {
 		return nil, err
-	case len(networks) > 1:
-		return nil, fault.Conflict("Multiple possible networks found, use a Network ID to be more specific.")
 	}
-	return []NIC{{NetworkID: networks[0].ID}}, nil
+	shared, err := s.available(ctx, caller, url.Values{"shared": {"true"}})
+	if err != nil {
+		return nil, err
+	}
+	all := append(own, shared...)
+	switch {
+	case len(all) > 1:
+		return nil, fault.New(p.status.ambiguous, "Multiple possible networks found, use a Network ID to be more specific.")
+	case mode == Auto && (len(all) == 0 || len(own) == 1 && !own[0].Up):
+		return s.allocated(ctx, caller)
+	case len(all) == 0:
+		return nil, nil
+	}
+	return []NIC{{NetworkID: all[0].ID}}, nil
 }
 
-// find returns the networks of the plan, and whether they are the top's business: at least one network or port of the request is its.
-// Then all must be, and the caller must be allowed to see them.
-func (p *Plan) find(ctx context.Context) (networks []*store.Object, ours bool, err error) {
+// network is what is asked of a network that a project can use.
+type network struct {
+	ID string `json:"id"`
+	Up bool   `json:"admin_state_up"`
+}
+
+// available lists networks that the caller sees, at most two.
+func (s *Service) available(ctx context.Context, caller *identity.Caller, query url.Values) ([]network, error) {
+	query["fields"], query["limit"] = []string{"id", "admin_state_up"}, []string{"2"}
+	var doc struct {
+		Networks []network `json:"networks"`
+	}
+	err := s.call(ctx, string(caller.Token), http.MethodGet, "/v2.0/networks?"+query.Encode(), nil, &doc)
+	return doc.Networks, err
+}
+
+// allocated returns a NIC in the network that a project gets without asking.
+func (s *Service) allocated(ctx context.Context, caller *identity.Caller) ([]NIC, error) {
+	var doc struct {
+		Topology struct {
+			ID string `json:"id"`
+		} `json:"auto_allocated_topology"`
+	}
+	err := s.call(ctx, string(caller.Token), http.MethodGet, "/v2.0/auto-allocated-topology/"+caller.ProjectID, nil, &doc)
+	if refused, ok := errors.AsType[*fault.Error](err); ok && refused.Status == http.StatusConflict {
+		return nil, fault.BadRequest("Unable to automatically allocate a network for project %s", caller.ProjectID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return []NIC{{NetworkID: doc.Topology.ID}}, nil
+}
+
+// find returns the networks and ports of the plan that are the top's and that the caller may see.
+func (p *Plan) find(ctx context.Context) (networks, ports []*store.Object, err error) {
 	var networkIDs, portIDs []any
 	for _, n := range p.nics {
 		if n.PortID != "" {
@@ -125,20 +193,14 @@ func (p *Plan) find(ctx context.Context) (networks []*store.Object, ours bool, e
 			networkIDs = append(networkIDs, n.NetworkID)
 		}
 	}
-	ports, err := p.visible(ctx, store.KindPort, portIDs)
-	if err == nil && len(ports) == 0 && len(networkIDs) == 0 {
-		return nil, false, nil
+	if ports, err = p.visible(ctx, store.KindPort, portIDs); err != nil {
+		return nil, nil, err
 	}
 	for _, o := range ports {
 		networkIDs = append(networkIDs, text(o, "network_id"))
 	}
-	if err == nil {
-		networks, err = p.visible(ctx, store.KindNetwork, networkIDs)
-	}
-	if err != nil || len(networks)+len(ports) == 0 {
-		return nil, false, err
-	}
-	return networks, true, p.check(ctx, networks, ports)
+	networks, err = p.visible(ctx, store.KindNetwork, networkIDs)
+	return networks, ports, err
 }
 
 // visible returns those of the objects that are there and that the caller may see.
@@ -163,28 +225,34 @@ func (p *Plan) check(ctx context.Context, networks, ports []*store.Object) error
 	if err != nil {
 		return err
 	}
+	var missing []string
 	for _, n := range p.nics {
 		if n.PortID != "" {
-			if err := usable(find(ports, n.PortID), n.PortID); err != nil {
+			if err := p.usable(find(ports, n.PortID), n.PortID); err != nil {
 				return err
 			}
-			continue
 		}
-		if find(networks, n.NetworkID) == nil {
-			return fault.BadRequest("Network %s could not be found.", n.NetworkID)
-		}
-		if !slices.ContainsFunc(subnets, func(s *store.Object) bool { return text(s, "network_id") == n.NetworkID }) {
+	}
+	for _, n := range p.nics {
+		switch {
+		case n.PortID != "":
+		case find(networks, n.NetworkID) == nil:
+			missing = append(missing, n.NetworkID)
+		case !slices.ContainsFunc(subnets, func(s *store.Object) bool { return text(s, "network_id") == n.NetworkID }):
 			return fault.BadRequest("Network %s requires a subnet in order to boot instances on.", n.NetworkID)
 		}
+	}
+	if missing != nil {
+		return fault.New(p.status.missing, "Network %s could not be found.", strings.Join(missing, ", "))
 	}
 	return nil
 }
 
 // usable refuses a port that a server cannot have.
-func usable(port *store.Object, id string) error {
+func (p *Plan) usable(port *store.Object, id string) error {
 	switch {
 	case port == nil:
-		return fault.BadRequest("Port id %s could not be found.", id)
+		return fault.New(p.status.missing, "Port id %s could not be found.", id)
 	case text(port, "device_id") != "":
 		return fault.Conflict("Port %s is still in use.", id)
 	case len(list(port, "fixed_ips")) == 0 && text(port, "ip_allocation") != "none":
@@ -239,8 +307,8 @@ func (s *Service) groups(ctx context.Context, caller *identity.Caller, names []s
 	return ids, nil
 }
 
-// Group returns the id of a security group of the caller's by its name or id. Errors are Nova's: 400 if there is none, 409 if there are
-// several.
+// Group returns the id of a security group of the caller's project by its name, or of any that it sees by its id. Errors are Nova's
+// (neutronclient/neutron/v2_0/__init__.py, find_resourceid_by_name_or_id): 400 if there is none, 409 if there are several.
 func (s *Service) Group(ctx context.Context, caller *identity.Caller, name string) (string, error) {
 	if name == "default" {
 		id, err := s.Store.Reader().DefaultGroup(ctx, caller.ProjectID)
@@ -253,19 +321,21 @@ func (s *Service) Group(ctx context.Context, caller *identity.Caller, name strin
 		}
 		return s.Store.Reader().DefaultGroup(ctx, caller.ProjectID)
 	}
-	for _, attr := range []string{"id", "name"} {
-		found, err := s.Store.Reader().List(ctx, store.ObjectQuery{Kind: store.KindSecurityGroup, VisibleTo: caller.ProjectID,
-			Filters: []store.Filter{{Attr: attr, Values: []any{name}}}})
+	for _, filters := range [][]store.Filter{
+		{{Attr: "id", Values: []any{name}}},
+		{{Attr: "name", Values: []any{name}}, {Attr: "project_id", Values: []any{caller.ProjectID}}},
+	} {
+		found, err := s.Store.Reader().List(ctx, store.ObjectQuery{Kind: store.KindSecurityGroup, VisibleTo: caller.ProjectID, Filters: filters})
 		switch {
 		case err != nil:
 			return "", err
 		case len(found) > 1:
-			return "", fault.Conflict("Multiple security groups found matching '%s'. Use an ID to be more specific.", name)
+			return "", fault.Conflict("Multiple security_group matches found for name '%s', use an ID to be more specific.", name)
 		case len(found) == 1:
 			return found[0].ID, nil
 		}
 	}
-	return "", fault.BadRequest("Security group %s not found for project %s.", name, caller.ProjectID)
+	return "", fault.BadRequest("Unable to find security_group with name or id '%s'", name)
 }
 
 // fitsPod tells whether a pod serves one of the zones that each network may be in.

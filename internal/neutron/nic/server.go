@@ -1,12 +1,9 @@
 package nic
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
-	"regexp"
 	"slices"
 
 	"github.com/tricircle/tricircle/internal/fault"
@@ -27,27 +24,6 @@ func (s *Service) TopIDs(ctx context.Context, podNum int32, bottomIDs []string) 
 		top[row.BottomID] = row.TopID
 	}
 	return top, err
-}
-
-// groupKey is the find-key of a security group, as a JSON string.
-var groupKey = regexp.MustCompile(`"` + realize.Key(store.KindSecurityGroup, "") + `([0-9a-f-]{36})"`)
-
-// WithDescriptions is a document of a pod with the descriptions of security groups that are the top's in place of those by which the top
-// finds them there.
-func (s *Service) WithDescriptions(ctx context.Context, doc []byte) ([]byte, error) {
-	var ids []any
-	for _, found := range groupKey.FindAllSubmatch(doc, -1) {
-		ids = append(ids, string(found[1]))
-	}
-	if len(ids) == 0 {
-		return doc, nil
-	}
-	groups, err := s.Store.Reader().List(ctx, store.ObjectQuery{Kind: store.KindSecurityGroup, Filters: []store.Filter{{Attr: "id", Values: ids}}})
-	for _, g := range groups {
-		description, _ := json.Marshal(text(g, "description")) // a string
-		doc = bytes.ReplaceAll(doc, []byte(`"`+realize.Key(g.Kind, g.ID)+`"`), description)
-	}
-	return doc, err
 }
 
 // BottomPort returns the id that a port of the top has in a pod; "" if it is not there.
@@ -102,7 +78,7 @@ func (s *Service) changeGroups(ctx context.Context, caller *identity.Caller, ser
 	}
 	id, err := s.Group(ctx, caller, name)
 	if refused, ok := errors.AsType[*fault.Error](err); ok && refused.Status == http.StatusBadRequest {
-		return fault.NotFound("%s", refused.Message) // here the group is what the call is about
+		return fault.NotFound("Security group %s is not found for project %s", name, caller.ProjectID) // the group is what the call is about
 	}
 	if err != nil {
 		return err
@@ -120,6 +96,58 @@ func (s *Service) changeGroups(ctx context.Context, caller *identity.Caller, ser
 		changed = append(changed, port.ID)
 	}
 	return s.realized(ctx, changed)
+}
+
+// AddAddress gives a server one more address on a network: a port of its there takes one of the first subnet that has some left, as the
+// caller, and so does the port in its pod (nova/network/neutron.py, add_fixed_ip_to_instance, Zed). ErrNoPorts if the server has no port
+// of the top on that network.
+func (s *Service) AddAddress(ctx context.Context, caller *identity.Caller, serverID, networkID string) error {
+	onNetwork := store.Filter{Attr: "network_id", Values: []any{networkID}}
+	q := deviceQuery(serverID)
+	q.Filters = append(q.Filters, onNetwork)
+	ports, err := s.Store.Reader().List(ctx, q)
+	if err == nil && len(ports) == 0 {
+		err = ErrNoPorts
+	}
+	if err != nil {
+		return err
+	}
+	subnets, err := s.Store.Reader().List(ctx, store.ObjectQuery{Kind: store.KindSubnet, Filters: []store.Filter{onNetwork}})
+	for _, port := range ports {
+		for _, subnet := range subnets {
+			err = s.setAddresses(ctx, caller, port, append(slices.Clone(list(port, "fixed_ips")), map[string]any{"subnet_id": subnet.ID}))
+			if err == nil {
+				return s.realized(ctx, []string{port.ID})
+			}
+		}
+	}
+	return err
+}
+
+// RemoveAddress takes an address from a port of a server, the opposite of AddAddress.
+func (s *Service) RemoveAddress(ctx context.Context, caller *identity.Caller, serverID, address string) error {
+	q := deviceQuery(serverID)
+	q.Filters = append(q.Filters, store.Filter{Attr: "fixed_ips.ip_address", Values: []any{address}})
+	ports, err := s.Store.Reader().List(ctx, q)
+	if err == nil && len(ports) == 0 {
+		err = ErrNoPorts
+	}
+	if err != nil {
+		return err
+	}
+	rest := slices.DeleteFunc(slices.Clone(list(ports[0], "fixed_ips")), func(entry any) bool {
+		ip, _ := entry.(map[string]any)
+		return ip["ip_address"] == address
+	})
+	if err := s.setAddresses(ctx, caller, ports[0], rest); err != nil {
+		return err
+	}
+	return s.realized(ctx, []string{ports[0].ID})
+}
+
+func (s *Service) setAddresses(ctx context.Context, caller *identity.Caller, port *store.Object, addresses []any) error {
+	body := map[string]any{"port": map[string]any{"fixed_ips": addresses}}
+	return s.call(ctx, string(caller.Token), http.MethodPut, "/v2.0/ports/"+port.ID, body, nil)
 }
 
 // realized waits until ports are in their pods what they are at the top.
