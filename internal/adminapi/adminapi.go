@@ -1,8 +1,7 @@
-// Package adminapi is Tricircle's own API, /v1.0: what operators do with pods, routings, bindings of projects, microversion ceilings and
-// jobs. Paths,
-// members and codes that Tricircle had (tricircle/api/controllers, Ussuri) are kept, so that python-tricircleclient works.
+// Package adminapi is Tricircle's own API, /v1.0: what operators do with pods and the networks that these had, routings, bindings of
+// projects, microversion ceilings and jobs. Paths, members and codes that Tricircle had (tricircle/api/controllers, Ussuri) are kept, so that python-tricircleclient works.
 //
-// It turns requests into calls of pod.Registry, routing.Table and xjob.Engine, which decide, and must not depend on the gateways or on
+// It turns requests into calls of pod.Registry, routing.Table, adopt.Adopter and xjob.Engine, which decide, and must not depend on the gateways or on
 // an implementation of the store.
 package adminapi
 
@@ -15,6 +14,7 @@ import (
 
 	"github.com/tricircle/tricircle/internal/fault"
 	"github.com/tricircle/tricircle/internal/identity"
+	"github.com/tricircle/tricircle/internal/neutron/adopt"
 	"github.com/tricircle/tricircle/internal/obs"
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/routing"
@@ -22,7 +22,7 @@ import (
 	"github.com/tricircle/tricircle/internal/xjob"
 )
 
-// Options are what the API works with. All fields are required.
+// Options are what the API works with. All fields but Networks are required.
 type Options struct {
 	Pods      *pod.Registry
 	Routing   *routing.Table
@@ -34,6 +34,8 @@ type Options struct {
 	KeystoneURI string
 	NewID       func() string // of pods: UUIDs
 	Jobs        *xjob.Engine  // knows the kinds of jobs, and is told of new ones
+	// Networks adopts networks of pods; nil where the top has no networking service.
+	Networks *adopt.Adopter
 	// Public returns the base URL under which the client reached this API, without the version.
 	Public func(*http.Request) string
 	Log    *slog.Logger
@@ -54,6 +56,8 @@ func New(o Options) http.Handler {
 		"PUT /v1.0/pods/{id}":                a.updatePod,
 		"DELETE /v1.0/pods/{id}":             a.deletePod,
 		"POST /v1.0/pods/{id}/check":         a.checkPod,
+		"GET /v1.0/pods/{id}/networks":       a.listNetworks,
+		"POST /v1.0/pods/{id}/networks":      a.adoptNetwork,
 		"GET /v1.0/routings":                 a.listRoutings,
 		"GET /v1.0/routings/{id}":            a.showRouting,
 		"GET /v1.0/routings/lookup":          a.lookupRouting,

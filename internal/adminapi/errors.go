@@ -5,9 +5,11 @@ import (
 	"net/http"
 
 	"github.com/tricircle/tricircle/internal/fault"
+	"github.com/tricircle/tricircle/internal/neutron/adopt"
 	"github.com/tricircle/tricircle/internal/obs"
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/routing"
+	"github.com/tricircle/tricircle/internal/southbound"
 	"github.com/tricircle/tricircle/internal/store"
 )
 
@@ -37,6 +39,12 @@ func asFault(err error) error {
 			return fault.Conflict("There is a top already: a pod without an availability zone stands for the top.")
 		}
 		return fault.Conflict("%s", conflict)
+	}
+	if refused, ok := errors.AsType[*adopt.RefusedError](err); ok {
+		return fault.Conflict("%s", refused.Reason)
+	}
+	if refused, ok := errors.AsType[*southbound.Refusal](err); ok {
+		return fault.Unavailable(err, "%s", refused)
 	}
 	if unavailable, ok := errors.AsType[*pod.UnavailableError](err); ok {
 		return fault.Unavailable(err, "%s", unavailable)

@@ -17,6 +17,7 @@ import (
 	"github.com/tricircle/tricircle/internal/config"
 	"github.com/tricircle/tricircle/internal/httpx"
 	"github.com/tricircle/tricircle/internal/identity"
+	"github.com/tricircle/tricircle/internal/neutron/adopt"
 	"github.com/tricircle/tricircle/internal/neutron/nic"
 	"github.com/tricircle/tricircle/internal/neutron/realize"
 	"github.com/tricircle/tricircle/internal/obs"
@@ -40,6 +41,7 @@ type core struct {
 	routing  *routing.Table
 	nics     *nic.Service      // nil without a networking service
 	realizer *realize.Realizer // likewise
+	adopter  *adopt.Adopter    // likewise
 	name     string            // of this process: owner of leases, client of the bus
 	bus      bus.Bus
 	closeBus func()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tricircle/tricircle/internal/config"
+	"github.com/tricircle/tricircle/internal/neutron/adopt"
 	"github.com/tricircle/tricircle/internal/neutron/ipam"
 	"github.com/tricircle/tricircle/internal/neutron/nic"
 	"github.com/tricircle/tricircle/internal/neutron/realize"
@@ -49,6 +50,11 @@ func (c *core) plug() error {
 	}
 	c.nics = nic.New(nic.Options{Store: c.store, API: api, Realizer: c.realizer, RunNow: c.runNow, Token: c.keystone.ServiceToken,
 		NewID: c.newID, Now: c.now, Doubt: c.config.Pod.Timeout, Log: c.log})
+	types, err := c.networkTypes()
+	if err != nil {
+		return err
+	}
+	c.adopter = adopt.New(adopt.Options{Store: c.store, Pods: c.pods, Token: c.keystone.ServiceToken, Types: types, RunNow: c.runNow})
 	for kind, member := range map[store.ObjectKind]string{store.KindNetwork: "network_id", store.KindPort: "port_id",
 		store.KindSecurityGroup: "security_group_id"} {
 		c.jobs.Register(string(kind), xjob.Handler{Members: []string{member, "pod_id"}, Run: func(ctx context.Context, job store.Job) error {

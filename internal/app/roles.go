@@ -64,7 +64,7 @@ func chosen(names []string) ([]role, error) {
 func (c *core) adminAPI(public publicURL) (http.Handler, error) {
 	return adminapi.New(adminapi.Options{
 		Pods: c.pods, Routing: c.routing, Store: c.store, Validator: c.keystone, ServiceToken: c.keystone.ServiceToken,
-		KeystoneURI: c.keystoneURI(), NewID: c.newID, Jobs: c.jobs, Public: public, Log: c.log,
+		KeystoneURI: c.keystoneURI(), NewID: c.newID, Jobs: c.jobs, Networks: c.adopter, Public: public, Log: c.log,
 	}), nil
 }
 

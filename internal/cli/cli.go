@@ -57,7 +57,7 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errOut io.Writer
 func newRoot() *cobra.Command {
 	root := group("tricircle", "Many OpenStacks, one OpenStack API",
 		newServe(), newDemo(), newDB(), newConfig(), newRoutes(), newVersion(),
-		newPod(), newRouting(), newBinding(), newCeiling(), newJob(), newCatalog())
+		newPod(), newNetwork(), newRouting(), newBinding(), newCeiling(), newJob(), newCatalog())
 	root.SilenceErrors, root.SilenceUsage = true, true // Run prints errors, on one line
 	return root
 }

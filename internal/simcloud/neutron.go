@@ -189,10 +189,10 @@ func (n *network) visible(t *token, k *netKind, o *netObject) bool {
 	}
 	switch k.collection {
 	case "networks":
-		return o.flag("shared") || o.flag("router:external")
+		return n.sharedWith(t.projectID(), o) || o.flag("router:external")
 	case "subnets":
 		net := n.objects["networks"][o.text("network_id")]
-		return net != nil && net.flag("shared")
+		return net != nil && n.sharedWith(t.projectID(), net)
 	}
 	return false
 }

@@ -17,6 +17,7 @@ func (n *network) addPrivateNetwork() {
 	net.attrs["provider:network_type"], net.attrs["provider:segmentation_id"] = "geneve", n.segment
 	net.attrs["provider:physical_network"] = nil
 	n.objects["networks"][net.id] = net
+	n.share(net, accessShared, true)
 	subnet := n.newObject(n.kinds["subnets"], project)
 	subnet.id = stableUUID(n.pod.Region + " private subnet")
 	subnet.attrs["name"], subnet.attrs["network_id"] = name+"-subnet", net.id

@@ -38,7 +38,7 @@ func names(all ...string) map[string]bool {
 // newNetKinds makes all kinds, by collection.
 func newNetKinds() map[string]*netKind {
 	all := map[string]*netKind{}
-	for _, k := range []*netKind{networkKind(), subnetKind(), portKind(), routerKind(), groupKind(), ruleKind()} {
+	for _, k := range []*netKind{networkKind(), subnetKind(), portKind(), routerKind(), groupKind(), ruleKind(), policyKind()} {
 		all[k.collection] = k
 	}
 	return all
@@ -74,6 +74,16 @@ func networkKind() *netKind {
 				return err
 			}
 			n.addMetadataPort(o)
+			n.share(o, accessShared, o.flag("shared"))
+			n.share(o, accessExternal, o.flag("router:external"))
+			return nil
+		},
+		updating: func(n *network, _ *token, o *netObject, given map[string]any) error {
+			for name, action := range map[string]string{"shared": accessShared, "router:external": accessExternal} {
+				if wanted, ok := given[name].(bool); ok {
+					n.share(o, action, wanted)
+				}
+			}
 			return nil
 		},
 		deleting: func(n *network, o *netObject) error {
@@ -85,6 +95,9 @@ func networkKind() *netKind {
 			}
 			for _, s := range n.subnets(o.id) {
 				n.drop(n.kinds["subnets"], s)
+			}
+			for _, p := range n.policies(o.id) {
+				n.drop(n.kinds["rbac-policies"], p)
 			}
 			return nil
 		},

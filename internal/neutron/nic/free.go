@@ -71,9 +71,12 @@ func (s *Service) release(ctx context.Context, ports []*store.Object, rows map[s
 	var made []string
 	for _, port := range ports {
 		row, here := rows[port.ID]
-		device, now := text(port, "device_id"), live[port.ID].DeviceID
+		state, there := live[port.ID]
+		device, now := text(port, "device_id"), state.DeviceID
 		switch {
 		case !here, device == "":
+		case !there && row.Detail[realize.Adopted] == true: // its pod's Nova had made it
+			made = append(made, port.ID)
 		case now == device, now == "" && isUnderway(device) && port.UpdatedAt.After(young):
 			used++
 		case now == "" && row.Detail[ephemeral] == true:

@@ -61,25 +61,57 @@ func (t *target) removeNetwork(ctx context.Context) error {
 			return err
 		}
 	}
+	rows, err := t.subnetRows(ctx, subnets)
+	if err != nil {
+		return err
+	}
 	removed := t.remove(ctx, southbound.Networks)
 	if removed != nil && !errors.Is(removed, errDoubt) {
 		return removed
 	}
 	for _, s := range subnets {
-		if err := t.forgetSubnet(ctx, s); err != nil {
-			return err
+		if id := rows.topID(s); id != "" {
+			if err := t.forgetSubnet(ctx, id); err != nil {
+				return err
+			}
 		}
 	}
 	return removed
 }
 
-// forgetSubnet forgets a subnet that the pod had.
-func (t *target) forgetSubnet(ctx context.Context, observed southbound.Object) error {
-	id, ours := strings.CutPrefix(observed.Text("description"), Key(store.KindSubnet, ""))
-	if !ours {
-		return nil
-	}
+// forgetSubnet forgets that the pod had a subnet.
+func (t *target) forgetSubnet(ctx context.Context, id string) error {
 	return t.forget(ctx, store.Realization{Kind: store.KindSubnet, TopID: id, PodNum: t.row.PodNum})
+}
+
+// subnetRows are the realizations of subnets of a pod, by their ids there.
+type subnetRows map[string]store.Realization
+
+func (t *target) subnetRows(ctx context.Context, observed []southbound.Object) (subnetRows, error) {
+	if len(observed) == 0 {
+		return nil, nil
+	}
+	ids := make([]string, len(observed))
+	for i, o := range observed {
+		ids[i] = o.ID()
+	}
+	found, err := t.Store.Reader().Realizations(ctx, store.RealizationQuery{Kind: store.KindSubnet, PodNum: t.row.PodNum, BottomIDs: ids})
+	rows := subnetRows{}
+	for _, row := range found {
+		rows[row.BottomID] = row
+	}
+	return rows, err
+}
+
+// topID returns the id at the top of a subnet that is ours, by its find-key or because it was adopted; "" of others.
+func (rows subnetRows) topID(observed southbound.Object) string {
+	if id, ours := strings.CutPrefix(observed.Text("description"), Key(store.KindSubnet, "")); ours {
+		return id
+	}
+	if row := rows[observed.ID()]; adopted(row) {
+		return row.TopID
+	}
+	return ""
 }
 
 // network is what a network should be in the pod. The segment is the same in all of them; "local" is an overlay of the pod's
@@ -169,43 +201,53 @@ func (t *target) subnets(ctx context.Context, networkID string) (rows []store.Re
 	if err != nil {
 		return nil, err
 	}
+	known, err := t.subnetRows(ctx, observed)
+	if err != nil {
+		return nil, err
+	}
 	for _, o := range observed {
-		id, ours := strings.CutPrefix(o.Text("description"), Key(store.KindSubnet, ""))
-		if ours && !slices.ContainsFunc(wanted, func(s *store.Object) bool { return s.ID == id }) {
+		id := known.topID(o)
+		if id != "" && !slices.ContainsFunc(wanted, func(s *store.Object) bool { return s.ID == id }) {
 			if err := t.neutron.Delete(ctx, southbound.Subnets, o.ID()); err != nil {
 				return nil, err
 			}
-			if err := t.forgetSubnet(ctx, o); err != nil {
+			if err := t.forgetSubnet(ctx, id); err != nil {
 				return nil, err
 			}
 		}
 	}
 	for _, s := range wanted {
-		bottomID, err := t.subnet(ctx, s, networkID, observed)
-		if err != nil {
+		i := slices.IndexFunc(observed, func(o southbound.Object) bool { return known.topID(o) == s.ID })
+		row := store.Realization{Kind: store.KindSubnet, TopID: s.ID, PodNum: t.row.PodNum}
+		var there southbound.Object
+		if i >= 0 {
+			there = observed[i]
+			row.Detail = known[there.ID()].Detail
+		}
+		if row.BottomID, err = t.subnet(ctx, s, networkID, there, row.Detail[OwnPools] == true); err != nil {
 			return nil, err
 		}
-		rows = append(rows, store.Realization{Kind: store.KindSubnet, TopID: s.ID, PodNum: t.row.PodNum, BottomID: bottomID, Revision: s.Revision})
+		row.Revision = s.Revision
+		rows = append(rows, row)
 	}
 	return rows, nil
 }
 
-// subnet makes one subnet be there and equal, and returns its id in the pod.
-func (t *target) subnet(ctx context.Context, s *store.Object, networkID string, observed []southbound.Object) (string, error) {
-	a, err := t.subnetAttributes(ctx, s, networkID)
+// subnet makes one subnet be there and equal, and returns its id in the pod. there is the one that the pod has, or nil.
+func (t *target) subnet(ctx context.Context, s *store.Object, networkID string, there southbound.Object, ownPools bool) (string, error) {
+	a, err := t.subnetAttributes(ctx, s, networkID, ownPools)
 	if err != nil {
 		return "", err
 	}
 	key := Key(store.KindSubnet, s.ID)
-	i := slices.IndexFunc(observed, func(o southbound.Object) bool { return o.Text("description") == key })
-	if i < 0 {
+	if there == nil {
 		made, err := t.neutron.FindOrCreate(ctx, southbound.Subnets, key, merge(a.born, a.kept))
 		return made.ID(), err
 	}
-	if change := difference(a.kept, observed[i]); len(change) > 0 {
-		_, err = t.neutron.Update(ctx, southbound.Subnets, observed[i].ID(), change)
+	if change := difference(merge(a.kept, southbound.Object{"description": key}), there); len(change) > 0 {
+		_, err = t.neutron.Update(ctx, southbound.Subnets, there.ID(), change)
 	}
-	return observed[i].ID(), err
+	return there.ID(), err
 }
 
 // subnetAttributes are those of the top, but for the pool: it is only what the pod needs for ports of its own, such as OVN's
@@ -213,7 +255,7 @@ func (t *target) subnet(ctx context.Context, s *store.Object, networkID string, 
 //
 // The gateway is the top's in every pod. As long as no router has it in any pod it is an address like another; routers need a
 // different one in each pod (docs/networking-recipe.md section 1).
-func (t *target) subnetAttributes(ctx context.Context, s *store.Object, networkID string) (attributes, error) {
+func (t *target) subnetAttributes(ctx context.Context, s *store.Object, networkID string, ownPools bool) (attributes, error) {
 	a := attributes{
 		born: merge(southbound.Object{"network_id": networkID, "project_id": s.ProjectID},
 			pick(s, "cidr", "ip_version", "ipv6_address_mode", "ipv6_ra_mode")),
@@ -224,7 +266,7 @@ func (t *target) subnetAttributes(ctx context.Context, s *store.Object, networkI
 			a.kept[name] = v
 		}
 	}
-	if automatic(s) {
+	if automatic(s) || ownPools {
 		return a, nil
 	}
 	var own []string

@@ -2,6 +2,7 @@ package realize
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,8 +31,11 @@ func (r *Realizer) Port(ctx context.Context, id string, podNum int32) error {
 			t.top = nil
 		}
 	}
-	if t.top == nil {
+	switch {
+	case t.top == nil:
 		return t.remove(ctx, southbound.Ports)
+	case t.row.Detail[Follows] == true:
+		return t.follow(ctx)
 	}
 	groups, err := t.groups(ctx, shadow)
 	if err != nil {
@@ -42,10 +46,53 @@ func (r *Realizer) Port(ctx context.Context, id string, podNum int32) error {
 		return err
 	}
 	bottom, err := t.ensure(ctx, southbound.Ports, Key(store.KindPort, id), t.row.BottomID, wanted)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case bottom == nil:
+		return t.vanished(ctx)
 	}
 	return t.made(ctx, bottom.ID(), map[string]any{"groups": anys(slices.Sorted(maps.Keys(groups)))}, nil)
+}
+
+// follow looks whether a port that only the pod manages is still there.
+func (t *target) follow(ctx context.Context) error {
+	bottom, err := t.neutron.Get(ctx, southbound.Ports, t.row.BottomID)
+	if err == nil && bottom == nil {
+		err = t.vanished(ctx)
+	}
+	return err
+}
+
+// vanished forgets an adopted port that is gone from its pod, unless it is wanted in another one meanwhile, and lets its shadows go.
+func (t *target) vanished(ctx context.Context) error {
+	return t.Store.InTx(ctx, func(tx store.Tx) error {
+		rows, err := tx.Realizations(ctx, store.RealizationQuery{Kind: store.KindPort, TopIDs: []string{t.row.TopID}})
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(rows, func(row store.Realization) bool { return row.PodNum == t.row.PodNum })
+		if i < 0 || !adopted(rows[i]) || !rows[i].DeletedAt.IsZero() {
+			return nil
+		}
+		for _, row := range slices.Delete(rows, i, i+1) {
+			row.DeletedAt = row.UpdatedAt
+			if err := tx.PutRealization(ctx, row); err != nil {
+				return err
+			}
+			if err := tx.Enqueue(ctx, Job(row.Kind, row.TopID, t.top.ProjectID, row.PodNum)); err != nil {
+				return err
+			}
+		}
+		if err := tx.DeleteRealization(ctx, t.row.Kind, t.row.TopID, t.row.PodNum); err != nil {
+			return err
+		}
+		err = tx.Delete(ctx, store.KindPort, t.row.TopID)
+		if errors.Is(err, store.ErrNotFound) {
+			err = nil
+		}
+		return err
+	})
 }
 
 // isShadow tells whether a realization of a port stands for one that is in another pod.

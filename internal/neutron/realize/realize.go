@@ -53,6 +53,18 @@ func (e *UnmadeError) Error() string { return "waits for " + e.Job.Kind + " " + 
 // Key is the find-key of an object of the top: the description of what is made of it in pods.
 func Key(kind store.ObjectKind, id string) string { return "tricircle:" + string(kind) + ":" + id }
 
+// Members of a realization's detail that say of what was adopted that the pod had it before the top: see package adopt.
+const (
+	// Adopted is set on all of it. A port that is adopted and gone from the pod is gone: its server went with it, or its router.
+	Adopted = "adopted"
+	// Follows is set on ports that the pod's own services have, such as its routers: the top shows them and changes nothing.
+	Follows = "follows"
+	// OwnPools is set on subnets that keep their allocation pools in the pod, as their network can be in no other.
+	OwnPools = "own_pools"
+)
+
+func adopted(row store.Realization) bool { return row.Detail[Adopted] == true }
+
 // Job is the job that realizes an object in a pod. Of subnets there are none: they go with their network.
 func Job(kind store.ObjectKind, id, projectID string, podNum int32) store.NewJob {
 	return store.NewJob{Kind: string(kind), Resource: id + "/" + strconv.Itoa(int(podNum)), ProjectID: projectID, PodNum: podNum}
@@ -146,10 +158,13 @@ func (t *target) sending(ctx context.Context) error {
 // errDoubt keeps a realization until what was sent for it cannot arrive any more.
 var errDoubt = errors.New("it is not there, but a request to make it that had no answer may still be carried out; it is looked for again")
 
-// remove makes the object be gone from the pod: only what carries its find-key is ours to delete. Then the realization is
-// forgotten, unless it was wanted again meanwhile, or may still be made by a request of which nothing was heard.
+// remove makes the object be gone from the pod: only what carries its find-key, or was adopted, is ours to delete. Then the
+// realization is forgotten, unless it was wanted again meanwhile, or may still be made by a request of which nothing was heard.
 func (t *target) remove(ctx context.Context, c southbound.Collection) error {
 	bottom, err := t.neutron.Find(ctx, c, "", Key(t.row.Kind, t.row.TopID))
+	if err == nil && bottom == nil && adopted(t.row) { // it has not got its key yet
+		bottom, err = t.neutron.Get(ctx, c, t.row.BottomID)
+	}
 	if err == nil && bottom != nil {
 		err = t.neutron.Delete(ctx, c, bottom.ID())
 	}
@@ -215,12 +230,16 @@ type attributes struct {
 	plain func(observed southbound.Object)
 }
 
-// ensure makes an object of the pod be there and be equal. bottomID is its id if it is known.
+// ensure makes an object of the pod be there, have its find-key, and be equal. bottomID is its id if it is known. It returns nil for
+// what is gone from the pod for good.
 func (t *target) ensure(ctx context.Context, c southbound.Collection, key, bottomID string, a attributes) (bottom southbound.Object, err error) {
 	if bottomID != "" {
 		bottom, err = t.neutron.Get(ctx, c, bottomID)
 	}
 	if bottom == nil && err == nil {
+		if c == southbound.Ports && adopted(t.row) {
+			return nil, nil
+		}
 		if err := t.sending(ctx); err != nil {
 			return nil, err
 		}
@@ -232,7 +251,7 @@ func (t *target) ensure(ctx context.Context, c southbound.Collection, key, botto
 	if a.plain != nil {
 		a.plain(bottom)
 	}
-	if change := difference(a.kept, bottom); len(change) > 0 {
+	if change := difference(merge(a.kept, southbound.Object{"description": key}), bottom); len(change) > 0 {
 		return t.neutron.Update(ctx, c, bottom.ID(), change)
 	}
 	return bottom, nil

@@ -94,8 +94,11 @@ func want(ctx context.Context, tx store.Tx, kind store.ObjectKind, ids []string,
 		if row.BottomID != "" && row.DeletedAt.IsZero() && !isShadow(row) {
 			continue
 		}
-		row.DeletedAt = time.Time{}
 		row.Detail = merge(row.Detail, detail)
+		if !row.DeletedAt.IsZero() { // what the pod had before is deleted, or about to be
+			delete(row.Detail, Adopted)
+		}
+		row.DeletedAt = time.Time{}
 		if err := tx.PutRealization(ctx, row); err != nil {
 			return nil, err
 		}
