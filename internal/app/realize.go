@@ -55,9 +55,10 @@ func (c *core) plug() error {
 		return err
 	}
 	c.adopter = adopt.New(adopt.Options{Store: c.store, Pods: c.pods, Token: c.keystone.ServiceToken, Types: types, RunNow: c.runNow})
-	for kind, member := range map[store.ObjectKind]string{store.KindNetwork: "network_id", store.KindPort: "port_id",
-		store.KindSecurityGroup: "security_group_id"} {
-		c.jobs.Register(string(kind), xjob.Handler{Members: []string{member, "pod_id"}, Run: func(ctx context.Context, job store.Job) error {
+	for kind, members := range map[string][]string{string(store.KindNetwork): {"network_id", "pod_id"},
+		string(store.KindPort): {"port_id", "pod_id"}, string(store.KindSecurityGroup): {"security_group_id", "pod_id"},
+		store.JobMembers: {"network_id"}, store.JobShadows: {"network_id", "pod_id"}} {
+		c.jobs.Register(kind, xjob.Handler{Members: members, Run: func(ctx context.Context, job store.Job) error {
 			err := c.realizer.Run(ctx, job.NewJob)
 			if unmade, ok := errors.AsType[*realize.UnmadeError](err); ok {
 				return &xjob.DependencyError{On: unmade.Job, Reason: "it is not in the pod yet"}

@@ -125,6 +125,10 @@ type Reader interface {
 	DefaultGroup(ctx context.Context, projectID string) (string, error)
 	// Realizations returns realizations in ascending order of kind, top id and pod.
 	Realizations(ctx context.Context, q RealizationQuery) ([]Realization, error)
+	// HasMembers tells whether a port in a security group is, or should be, in a pod. Shadows do not count.
+	HasMembers(ctx context.Context, groupID string, podNum int32) (bool, error)
+	// MemberNetworks returns the ids of the networks of all ports in some security groups.
+	MemberNetworks(ctx context.Context, groupIDs []string) ([]string, error)
 }
 
 // Tx is a write transaction. It is valid in the function that it was passed to, for one goroutine. It reads what it has written.
@@ -158,8 +162,8 @@ type Tx interface {
 	// "default_group" if there is one, after which the transaction may go on.
 	SetDefaultGroup(ctx context.Context, projectID, groupID string) error
 
-	// PutRealization inserts or replaces a realization; its times are the store's.
-	PutRealization(ctx context.Context, r Realization) error
+	// PutRealization inserts or replaces realizations, each of another object or pod, by one statement; their times are the store's.
+	PutRealization(ctx context.Context, rows ...Realization) error
 	// DeleteRealization forgets a realization; one that is not there is not an error.
 	DeleteRealization(ctx context.Context, kind ObjectKind, topID string, podNum int32) error
 

@@ -298,6 +298,10 @@ func (a *adoption) insert(ctx context.Context, o *store.Object, detail map[strin
 	for name, v := range detail {
 		row.Detail[name] = v
 	}
+	if o.Kind == store.KindPort {
+		row.NetworkID, row.Due = o.Attrs["network_id"].(string), true
+		a.jobs = append(a.jobs, store.MembersJob(row.NetworkID))
+	}
 	if err := a.tx.PutRealization(ctx, row); err != nil {
 		return err
 	}

@@ -171,20 +171,20 @@ func (a *Attempt) markMade(ctx context.Context, tx store.Tx) error {
 	if len(a.made) == 0 {
 		return nil
 	}
-	rows, err := tx.Realizations(ctx, store.RealizationQuery{Kind: store.KindPort, TopIDs: a.made, PodNum: a.pod.Num})
-	for _, row := range rows {
-		if err == nil {
-			row.Detail[ephemeral] = true
-			err = tx.PutRealization(ctx, row)
-		}
+	rows, err := tx.Realizations(ctx, portsQuery(a.pod.Num, a.made...))
+	if err != nil {
+		return err
 	}
-	return err
+	for _, row := range rows {
+		row.Detail[ephemeral] = true
+	}
+	return tx.PutRealization(ctx, rows...)
 }
 
 // note finds out the ids of the ports in the pod.
 func (a *Attempt) note(ctx context.Context) error {
 	ids := slices.Concat(a.made, a.given)
-	rows, err := a.plan.service.Store.Reader().Realizations(ctx, store.RealizationQuery{Kind: store.KindPort, TopIDs: ids, PodNum: a.pod.Num})
+	rows, err := a.plan.service.Store.Reader().Realizations(ctx, portsQuery(a.pod.Num, ids...))
 	if err != nil {
 		return err
 	}

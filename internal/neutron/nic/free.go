@@ -57,12 +57,18 @@ func (s *Service) portsIn(ctx context.Context, ports []*store.Object, podNum int
 	for _, p := range ports {
 		ids = append(ids, p.ID)
 	}
-	rows, err := s.Store.Reader().Realizations(ctx, store.RealizationQuery{Kind: store.KindPort, TopIDs: ids, PodNum: podNum})
+	rows, err := s.Store.Reader().Realizations(ctx, portsQuery(podNum, ids...))
 	byID := map[string]store.Realization{}
 	for _, row := range rows {
 		byID[row.TopID] = row
 	}
 	return byID, err
+}
+
+// portsQuery selects what ports are in a pod, or in any if that is 0. What only stands for them is not them.
+func portsQuery(podNum int32, ids ...string) store.RealizationQuery {
+	shadow := false
+	return store.RealizationQuery{Kind: store.KindPort, TopIDs: append([]string{}, ids...), PodNum: podNum, Shadow: &shadow}
 }
 
 // release makes ports at the top agree with what their pod says of them.

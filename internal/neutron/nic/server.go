@@ -28,7 +28,7 @@ func (s *Service) TopIDs(ctx context.Context, podNum int32, bottomIDs []string) 
 
 // BottomPort returns the id that a port of the top has in a pod; "" if it is not there.
 func (s *Service) BottomPort(ctx context.Context, podNum int32, id string) (string, error) {
-	rows, err := s.Store.Reader().Realizations(ctx, store.RealizationQuery{Kind: store.KindPort, TopIDs: []string{id}, PodNum: podNum})
+	rows, err := s.Store.Reader().Realizations(ctx, portsQuery(podNum, id))
 	if err != nil || len(rows) == 0 {
 		return "", err
 	}
@@ -155,14 +155,11 @@ func (s *Service) realized(ctx context.Context, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	rows, err := s.Store.Reader().Realizations(ctx, store.RealizationQuery{Kind: store.KindPort, TopIDs: ids})
+	rows, err := s.Store.Reader().Realizations(ctx, portsQuery(0, ids...))
 	if err != nil {
 		return err
 	}
 	for _, row := range rows {
-		if row.Detail["shadow"] == true {
-			continue
-		}
 		if err := s.RunNow(ctx, realize.Job(row.Kind, row.TopID, "", row.PodNum)); err != nil {
 			return err
 		}

@@ -130,5 +130,5 @@ func (p *Plugin) putAddresses(ctx context.Context, tx store.Tx, port *store.Obje
 	if err := tx.Update(ctx, port); err != nil {
 		return err
 	}
-	return p.enqueue(ctx, tx, port)
+	return p.enqueuePort(ctx, tx, port, true)
 }

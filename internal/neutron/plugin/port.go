@@ -1,7 +1,6 @@
 package plugin
 
 import (
-	"context"
 	"encoding/json"
 	"maps"
 	"reflect"
@@ -50,7 +49,7 @@ func (p *Plugin) ports() api.Resource {
 			{Name: "binding:vif_details", NoFilter: true, NoSort: true},
 			{Name: "ip_allocation"},
 		},
-		Rules: api.Rules{Create: p.createPort, Created: p.changedGroups, Update: p.updatePort, Updated: p.updatedPort,
+		Rules: api.Rules{Create: p.createPort, Update: p.updatePort, Updated: p.updatedPort,
 			Delete: p.deletePort, Deleted: p.deletedPort, Show: p.showPorts},
 	}
 }
@@ -254,22 +253,12 @@ func versionOf(option map[string]any) int64 {
 	return 4
 }
 
-// changedGroups asks for the security groups of a new port to be realized anew where other groups admit their members.
-func (p *Plugin) changedGroups(c *api.Call, tx store.Tx, o *store.Object) error {
-	return p.enqueueReferring(c.Context(), tx, textsOf(o.Attrs["security_groups"]))
-}
-
-// membership are the attributes by which a port counts in security groups that admit members of its own.
+// membership are the attributes by which a port counts in security groups that admit their members.
 var membership = []string{"security_groups", "fixed_ips", "mac_address", "port_security_enabled"}
 
 func (p *Plugin) updatedPort(c *api.Call, tx store.Tx, old, updated *store.Object) error {
-	if err := p.enqueue(c.Context(), tx, updated); err != nil {
-		return err
-	}
-	if !slices.ContainsFunc(membership, func(name string) bool { return !reflect.DeepEqual(old.Attrs[name], updated.Attrs[name]) }) {
-		return nil
-	}
-	return p.enqueueReferring(c.Context(), tx, slices.Concat(textsOf(old.Attrs["security_groups"]), textsOf(updated.Attrs["security_groups"])))
+	changed := slices.ContainsFunc(membership, func(name string) bool { return !reflect.DeepEqual(old.Attrs[name], updated.Attrs[name]) })
+	return p.enqueuePort(c.Context(), tx, updated, changed)
 }
 
 // deletePort refuses to delete ports of routers, which go with what they serve (neutron/db/l3_db.py, prevent_l3_port_deletion).
@@ -284,27 +273,5 @@ func (p *Plugin) deletePort(_ *api.Call, _ store.Tx, o *store.Object) error {
 }
 
 func (p *Plugin) deletedPort(c *api.Call, tx store.Tx, o *store.Object) error {
-	if err := p.bury(c.Context(), tx, o); err != nil {
-		return err
-	}
-	return p.enqueueReferring(c.Context(), tx, textsOf(o.Attrs["security_groups"]))
-}
-
-// enqueueReferring asks for the groups with rules that admit members of some groups: in pods where those members have no port of
-// their own, their addresses are part of the rules.
-func (p *Plugin) enqueueReferring(ctx context.Context, tx store.Tx, groups []string) error {
-	if len(groups) == 0 {
-		return nil
-	}
-	rules, err := tx.List(ctx, store.ObjectQuery{Kind: store.KindSecurityGroupRule,
-		Filters: []store.Filter{{Attr: "remote_group_id", Values: listOf(groups)}}})
-	if err != nil {
-		return err
-	}
-	var referring []string
-	for _, rule := range rules {
-		referring = append(referring, textOf(rule.Attrs["security_group_id"]))
-	}
-	slices.Sort(referring)
-	return p.enqueueGroups(ctx, tx, slices.Compact(referring))
+	return p.bury(c.Context(), tx, o)
 }

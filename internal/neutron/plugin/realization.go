@@ -2,8 +2,6 @@ package plugin
 
 import (
 	"context"
-	"fmt"
-	"slices"
 
 	"github.com/tricircle/tricircle/internal/store"
 )
@@ -17,6 +15,28 @@ func (p *Plugin) enqueue(ctx context.Context, tx store.Tx, o *store.Object) erro
 	return enqueueRows(ctx, tx, rows, o.ProjectID)
 }
 
+// enqueuePort asks for a port to be made equal in the pod where it is. If what its shadows have of it has changed, they follow, in the pods
+// that need one by then.
+func (p *Plugin) enqueuePort(ctx context.Context, tx store.Tx, o *store.Object, shadows bool) error {
+	no := false
+	rows, err := tx.Realizations(ctx, store.RealizationQuery{Kind: o.Kind, TopIDs: []string{o.ID}, Shadow: &no})
+	if err != nil {
+		return err
+	}
+	if shadows && len(rows) > 0 {
+		for i := range rows {
+			rows[i].Due = true
+		}
+		if err := tx.PutRealization(ctx, rows...); err != nil {
+			return err
+		}
+		if err := tx.Enqueue(ctx, store.MembersJob(textOf(o.Attrs["network_id"]))); err != nil {
+			return err
+		}
+	}
+	return enqueueRows(ctx, tx, rows, o.ProjectID)
+}
+
 // enqueueRows asks for the jobs of realizations. A subnet is realized with its network, a rule with its group: only networks,
 // ports and security groups have jobs.
 func enqueueRows(ctx context.Context, tx store.Tx, rows []store.Realization, project string) error {
@@ -25,7 +45,7 @@ func enqueueRows(ctx context.Context, tx store.Tx, rows []store.Realization, pro
 	}
 	jobs := make([]store.NewJob, len(rows))
 	for i, row := range rows {
-		jobs[i] = store.NewJob{Kind: string(row.Kind), Resource: fmt.Sprintf("%s/%d", row.TopID, row.PodNum), ProjectID: project, PodNum: row.PodNum}
+		jobs[i] = row.Job(project)
 	}
 	return tx.Enqueue(ctx, jobs...)
 }
@@ -51,35 +71,13 @@ func (p *Plugin) bury(ctx context.Context, tx store.Tx, o *store.Object) error {
 		return err
 	}
 	for i := range rows {
-		rows[i].DeletedAt = p.o.Now()
-		if err := tx.PutRealization(ctx, rows[i]); err != nil {
-			return err
-		}
+		rows[i].DeletedAt, rows[i].Due = p.o.Now(), rows[i].Due || rows[i].Shadow
+	}
+	if err := tx.PutRealization(ctx, rows...); err != nil {
+		return err
 	}
 	if o.Kind == store.KindSubnet { // its network's job removes it
 		return nil
 	}
 	return enqueueRows(ctx, tx, rows, o.ProjectID)
-}
-
-// enqueueGroups asks for security groups, by their ids, to be made equal where they are.
-func (p *Plugin) enqueueGroups(ctx context.Context, tx store.Tx, ids []string) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	rows, err := tx.Realizations(ctx, store.RealizationQuery{Kind: store.KindSecurityGroup, TopIDs: ids})
-	if err != nil || len(rows) == 0 {
-		return err
-	}
-	groups, err := tx.List(ctx, store.ObjectQuery{Kind: store.KindSecurityGroup, Filters: []store.Filter{{Attr: "id", Values: listOf(ids)}}})
-	if err != nil {
-		return err
-	}
-	for _, group := range groups {
-		of := slices.DeleteFunc(slices.Clone(rows), func(row store.Realization) bool { return row.TopID != group.ID })
-		if err := enqueueRows(ctx, tx, of, group.ProjectID); err != nil {
-			return err
-		}
-	}
-	return nil
 }

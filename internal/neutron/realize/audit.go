@@ -14,15 +14,15 @@ const auditBatch = 500
 func (r *Realizer) Audit(ctx context.Context) error {
 	var after *store.RealizationKey
 	for {
-		rows, err := r.Store.Reader().Realizations(ctx, store.RealizationQuery{After: after, Limit: auditBatch})
+		rows, err := r.Store.Reader().Realizations(ctx, notShadows(store.RealizationQuery{After: after, Limit: auditBatch}))
 		if err != nil || len(rows) == 0 {
 			return err
 		}
 		if err := r.Store.InTx(ctx, func(tx store.Tx) error { return enqueueRows(ctx, tx, rows) }); err != nil {
 			return err
 		}
-		last := rows[len(rows)-1]
-		after = &store.RealizationKey{Kind: last.Kind, TopID: last.TopID, PodNum: last.PodNum}
+		last := rows[len(rows)-1].Key()
+		after = &last
 	}
 }
 
@@ -48,9 +48,20 @@ func enqueueRows(ctx context.Context, tx store.Tx, rows []store.Realization) err
 			if o := objects[row.TopID]; o != nil {
 				project = o.ProjectID
 			}
-			jobs = append(jobs, Job(kind, row.TopID, project, row.PodNum))
+			jobs = append(jobs, row.Job(project))
 		}
 		if err := tx.Enqueue(ctx, jobs...); err != nil {
+			return err
+		}
+		if kind != store.KindNetwork {
+			continue
+		}
+		// The shadows on them are looked at, too.
+		networks, err := tx.Realizations(ctx, live(store.RealizationQuery{Kind: kind, TopIDs: some}))
+		if err != nil {
+			return err
+		}
+		if err := decideAll(ctx, tx, networks); err != nil {
 			return err
 		}
 	}

@@ -16,8 +16,8 @@ import (
 // defaultGroup is the name of the group that Neutron makes for each project and that nobody else can make or delete.
 const defaultGroup = "default"
 
-// SecurityGroup realizes a security group in a pod, with its rules, and sees to it that the pod has shadows of its members in
-// other pods if it admits them. A default group is the pod's own of the project, whose rules become those of the top.
+// SecurityGroup realizes a security group in a pod, with its rules, and sees to it that the pod gets shadows of those in
+// other pods whom it admits. A default group is the pod's own of the project, whose rules become those of the top.
 //
 // What it admits is never more than at the top: rules that are too many go first, and one for another group that is not there
 // yet waits for it, with an *UnmadeError.
@@ -27,30 +27,88 @@ func (r *Realizer) SecurityGroup(ctx context.Context, id string, podNum int32) e
 	case t == nil || err != nil:
 		return err
 	case t.top == nil:
-		return t.remove(ctx, southbound.SecurityGroups)
+		return t.remove(ctx, southbound.SecurityGroups, func(ctx context.Context, tx store.Tx, row *store.Realization) error {
+			return admit(ctx, tx, row, false, nil)
+		})
 	}
 	bottom, err := t.group(ctx)
 	if err != nil {
 		return err
 	}
-	if err := t.made(ctx, bottom.ID(), nil, nil); err != nil { // first of all: others may wait for it
+	if err := t.made(ctx, bottom.ID(), nil); err != nil { // first of all: others may wait for it
 		return err
 	}
 	rules, err := t.wantedRules(ctx, bottom.ID())
 	if err != nil {
 		return err
 	}
-	nomore, err := t.rules(ctx, bottom, rules.bottom)
-	if err != nil {
+	if err := t.rules(ctx, bottom, rules.bottom); err != nil {
 		return err
 	}
-	if err := t.shadows(ctx, rules.admitted, nomore); err != nil {
+	if err := t.admit(ctx, rules.admitted); err != nil {
 		return err
 	}
 	if rules.missing != "" {
 		return t.unmade(ctx, store.KindSecurityGroup, rules.missing)
 	}
 	return nil
+}
+
+// admit notes whose members in other pods must be known in this one: those that the group admits, if it has members here.
+func (t *target) admit(ctx context.Context, admitted []string) error {
+	return t.Store.InTx(ctx, func(tx store.Tx) error {
+		row, err := t.Realizer.row(ctx, tx, t.row.Kind, t.row.TopID, t.row.PodNum)
+		if row == nil || err != nil {
+			return err
+		}
+		members, err := tx.HasMembers(ctx, row.TopID, row.PodNum)
+		if err != nil {
+			return err
+		}
+		return admit(ctx, tx, row, members, admitted)
+	})
+}
+
+// admit notes of a group in a pod whether it has members there, and whom it admits. If that has changed, it asks for the shadows on the
+// networks that it is about.
+func admit(ctx context.Context, tx store.Tx, row *store.Realization, members bool, admitted []string) error {
+	was, now := texts(row.Detail[admitsMember]), slices.Sorted(slices.Values(admitted))
+	if !members {
+		now = nil
+	}
+	if row.Detail[hasMembersMember] == members && slices.Equal(was, now) {
+		return nil
+	}
+	row.Detail[hasMembersMember], row.Detail[admitsMember] = members, anys(now)
+	if err := tx.PutRealization(ctx, *row); err != nil {
+		return err
+	}
+	changed := slices.DeleteFunc(addNew(slices.Clone(was), now...), func(id string) bool { return slices.Contains(was, id) && slices.Contains(now, id) })
+	if len(changed) == 0 {
+		return nil
+	}
+	ids, err := tx.MemberNetworks(ctx, changed)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	networks, err := tx.Realizations(ctx, live(store.RealizationQuery{Kind: store.KindNetwork, TopIDs: ids, PodNum: row.PodNum}))
+	if err != nil {
+		return err
+	}
+	return decideAll(ctx, tx, networks)
+}
+
+// decideAll asks for all shadows on networks in pods to be decided about.
+func decideAll(ctx context.Context, tx store.Tx, networks []store.Realization) error {
+	var jobs []store.NewJob
+	for i := range networks {
+		networks[i].Detail[shadowsMember] = decide
+		jobs = append(jobs, store.MembersJob(networks[i].TopID))
+	}
+	if err := tx.PutRealization(ctx, networks...); err != nil {
+		return err
+	}
+	return tx.Enqueue(ctx, jobs...)
 }
 
 // group makes the group be there, whatever its rules. One without a name has its id at the top for one, as the pod's Nova shows names of
@@ -88,10 +146,9 @@ func sense(rule southbound.Object) string {
 	return string(raw)
 }
 
-// rules makes the rules of the group in the pod be those wanted. It returns the groups that rules admitted which were too many.
-func (t *target) rules(ctx context.Context, bottom southbound.Object, wanted map[string]southbound.Object) (nomore []string, err error) {
+// rules makes the rules of the group in the pod be those wanted.
+func (t *target) rules(ctx context.Context, bottom southbound.Object, wanted map[string]southbound.Object) error {
 	observed, _ := bottom["security_group_rules"].([]any)
-	var remotes []string
 	for _, entry := range observed {
 		rule := southbound.Object(asMap(entry))
 		// Whom an address group admits is not the same in all pods, and in some it is everybody (docs/networking-recipe.md).
@@ -100,29 +157,18 @@ func (t *target) rules(ctx context.Context, bottom southbound.Object, wanted map
 			continue
 		}
 		if err := t.neutron.Delete(ctx, southbound.SecurityGroupRules, rule.ID()); err != nil {
-			return nil, err
-		}
-		if remote := rule.Text("remote_group_id"); remote != "" {
-			remotes = addNew(remotes, remote)
+			return err
 		}
 	}
-	if len(wanted) > 0 {
-		var more []southbound.Object
-		for _, key := range slices.Sorted(maps.Keys(wanted)) {
-			more = append(more, wanted[key])
-		}
-		if _, err := t.neutron.CreateAll(ctx, southbound.SecurityGroupRules, more); err != nil {
-			return nil, err
-		}
+	if len(wanted) == 0 {
+		return nil
 	}
-	if len(remotes) == 0 {
-		return nil, nil
+	var more []southbound.Object
+	for _, key := range slices.Sorted(maps.Keys(wanted)) {
+		more = append(more, wanted[key])
 	}
-	rows, err := t.Store.Reader().Realizations(ctx, store.RealizationQuery{Kind: store.KindSecurityGroup, PodNum: t.row.PodNum, BottomIDs: remotes})
-	for _, row := range rows {
-		nomore = append(nomore, row.TopID)
-	}
-	return nomore, err
+	_, err := t.neutron.CreateAll(ctx, southbound.SecurityGroupRules, more)
+	return err
 }
 
 // ruleSet are the rules of a group as they should be in the pod.
@@ -185,83 +231,6 @@ func (t *target) remotes(ctx context.Context, rules []*store.Object, bottomID st
 		bottom[row.TopID] = row.BottomID
 	}
 	return bottom, err
-}
-
-// shadows enqueues the jobs of ports that are members of the groups that this one admits, and need a shadow in the pod but have none,
-// or one without their group; and of those in groups that it admits no more.
-func (t *target) shadows(ctx context.Context, admitted, nomore []string) error {
-	if len(admitted)+len(nomore) == 0 {
-		return nil
-	}
-	return t.Store.InTx(ctx, func(tx store.Tx) error {
-		members, err := tx.List(ctx, store.ObjectQuery{Kind: store.KindPort,
-			Filters: []store.Filter{equal("security_groups", anys(slices.Concat(admitted, nomore))...)}})
-		if err != nil || len(members) == 0 {
-			return err
-		}
-		rows, err := tx.Realizations(ctx, live(store.RealizationQuery{Kind: store.KindPort, TopIDs: idsOf(members)}))
-		if err != nil {
-			return err
-		}
-		networks, err := t.networksHere(ctx, tx)
-		if err != nil {
-			return err
-		}
-		known := byPort(rows)
-		var jobs []store.NewJob
-		for _, m := range members {
-			here, away := t.whereIs(known[m.ID])
-			groups := slices.DeleteFunc(texts(m.Attrs["security_groups"]), func(id string) bool { return !slices.Contains(admitted, id) })
-			wanted := away && len(groups) > 0 && networks[text(m, "network_id")]
-			switch {
-			case wanted && here == nil:
-				shadow := store.Realization{Kind: m.Kind, TopID: m.ID, PodNum: t.row.PodNum, Detail: map[string]any{"shadow": true}}
-				if err := tx.PutRealization(ctx, shadow); err != nil {
-					return err
-				}
-			case here == nil || !isShadow(*here) || wanted && contains(texts(here.Detail["groups"]), groups):
-				continue
-			}
-			jobs = append(jobs, Job(m.Kind, m.ID, m.ProjectID, t.row.PodNum))
-		}
-		return tx.Enqueue(ctx, jobs...)
-	})
-}
-
-// byPort sorts realizations by what they are of.
-func byPort(rows []store.Realization) map[string][]store.Realization {
-	all := map[string][]store.Realization{}
-	for _, row := range rows {
-		all[row.TopID] = append(all[row.TopID], row)
-	}
-	return all
-}
-
-// whereIs returns what a port is in this pod, or nil, and whether the port itself is in another one.
-func (t *target) whereIs(rows []store.Realization) (here *store.Realization, away bool) {
-	for i, row := range rows {
-		if row.PodNum == t.row.PodNum {
-			here = &rows[i]
-		} else if !isShadow(row) {
-			away = true
-		}
-	}
-	return here, away
-}
-
-// contains tells whether all of some are in a list.
-func contains(list, some []string) bool {
-	return !slices.ContainsFunc(some, func(s string) bool { return !slices.Contains(list, s) })
-}
-
-// networksHere are the ids of the networks that are in the pod.
-func (t *target) networksHere(ctx context.Context, tx store.Tx) (map[string]bool, error) {
-	rows, err := tx.Realizations(ctx, live(store.RealizationQuery{Kind: store.KindNetwork, PodNum: t.row.PodNum}))
-	here := map[string]bool{}
-	for _, row := range rows {
-		here[row.TopID] = row.BottomID != ""
-	}
-	return here, err
 }
 
 func asMap(v any) map[string]any {

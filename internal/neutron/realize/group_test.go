@@ -54,7 +54,10 @@ func TestSecurityGroup_AdmitsItsMembers_KnowsThoseInOtherPods(t *testing.T) {
 	}
 	w.remove(a)
 	w.drain()
-	w.wantShadows("one member is gone", shadows{"10.101.0.11": {"web"}}, shadows{})
+	w.wantShadows("one member is gone, which was the last in its pod", shadows{}, shadows{})
+	again := w.port(subnet, "10.101.0.13", web)
+	w.want(1, again)
+	w.wantShadows("there is one again", shadows{"10.101.0.11": {"web"}}, shadows{"10.101.0.13": {"web"}})
 	w.tx(func(tx store.Tx) error { return tx.Delete(t.Context(), rule.Kind, rule.ID) })
 	w.ask(web.Kind, web.ID)
 	w.drain()
@@ -125,7 +128,7 @@ func TestPort_MovedToAnotherPod_LeavesAShadowWhereItIsAdmitted(t *testing.T) {
 	w.want(2, b)
 	w.wantShadows("moved", shadows{"10.101.0.11": {"web"}}, shadows{"10.101.0.10": {"web"}})
 	w.want(1, b)
-	w.wantShadows("and back", shadows{}, shadows{"10.101.0.10": {"web"}, "10.101.0.11": {"web"}}) // the group is still there
+	w.wantShadows("and back", shadows{}, shadows{})
 	if got := w.made(0, "ports"); len(got) != 2 || got[0]["device_owner"] != "" || got[1]["device_owner"] != "" {
 		t.Errorf("the ports are %v", got)
 	}

@@ -38,13 +38,13 @@ func (r *Realizer) LivePorts(ctx context.Context, ids []string) (map[string]Live
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	rows, err := r.Store.Reader().Realizations(ctx, live(store.RealizationQuery{Kind: store.KindPort, TopIDs: ids}))
+	rows, err := r.Store.Reader().Realizations(ctx, notShadows(live(store.RealizationQuery{Kind: store.KindPort, TopIDs: ids})))
 	if err != nil {
 		return nil, err
 	}
 	perPod := map[int32][]store.Realization{}
 	for _, row := range rows {
-		if row.BottomID != "" && !isShadow(row) {
+		if row.BottomID != "" {
 			perPod[row.PodNum] = append(perPod[row.PodNum], row)
 		}
 	}

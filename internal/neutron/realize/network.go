@@ -39,16 +39,15 @@ func (r *Realizer) Network(ctx context.Context, id string, podNum int32) error {
 	if err != nil {
 		return err
 	}
-	return t.made(ctx, bottom.ID(), map[string]any{"shared": len(shared) > 0}, func(tx store.Tx, was store.Realization) error {
-		for _, s := range subnets {
-			if err := tx.PutRealization(ctx, s); err != nil {
+	return t.made(ctx, bottom.ID(), func(tx store.Tx, row *store.Realization) error {
+		row.Detail["shared"] = len(shared) > 0
+		if row.BottomID != bottom.ID() { // its ports may be members of groups that are admitted here
+			row.Detail[shadowsMember] = decide
+			if err := tx.Enqueue(ctx, store.MembersJob(id)); err != nil {
 				return err
 			}
 		}
-		if was.BottomID == bottom.ID() {
-			return nil
-		}
-		return enqueueMembers(ctx, tx, t.top, podNum)
+		return tx.PutRealization(ctx, subnets...)
 	})
 }
 
@@ -65,7 +64,7 @@ func (t *target) removeNetwork(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	removed := t.remove(ctx, southbound.Networks)
+	removed := t.remove(ctx, southbound.Networks, nil)
 	if removed != nil && !errors.Is(removed, errDoubt) {
 		return removed
 	}
@@ -176,19 +175,6 @@ func (t *target) share(ctx context.Context, networkID string) error {
 		}
 	}
 	return nil
-}
-
-// enqueueMembers asks for shadows of ports of a network that has come into a pod: their groups may be admitted there.
-func enqueueMembers(ctx context.Context, tx store.Tx, network *store.Object, podNum int32) error {
-	ports, err := tx.List(ctx, store.ObjectQuery{Kind: store.KindPort, Filters: []store.Filter{equal("network_id", network.ID)}})
-	if err != nil {
-		return err
-	}
-	var groups []string
-	for _, p := range ports {
-		groups = addNew(groups, texts(p.Attrs["security_groups"])...)
-	}
-	return enqueueAdmitting(ctx, tx, groups, func(pod int32) bool { return pod == podNum })
 }
 
 // subnets makes the subnets of the network in the pod be those of the top, and returns their realizations.

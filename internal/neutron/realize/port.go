@@ -11,37 +11,23 @@ import (
 	"github.com/tricircle/tricircle/internal/store"
 )
 
-// shadowOwner is the device owner of shadow ports in pods: it keeps users from giving them to servers.
-const shadowOwner = "tricircle:shadow"
-
-// Port realizes a port in a pod: the port itself where a server uses it, or its shadow where it is a member of a group that
-// is admitted there. Its network and groups must be there already; otherwise the error is an *UnmadeError.
+// Port realizes a port in a pod, where a server uses it. Its network and groups must be there already; otherwise the error is an
+// *UnmadeError. Shadows have a job of their own: see Shadows.
 func (r *Realizer) Port(ctx context.Context, id string, podNum int32) error {
 	t, err := r.target(ctx, store.KindPort, id, podNum)
-	if t == nil || err != nil {
-		return err
-	}
-	shadow := isShadow(t.row)
-	if t.top != nil && shadow {
-		needed, err := shadowNeeded(ctx, t.Store.Reader(), t.top, podNum)
-		if err != nil {
-			return err
-		}
-		if !needed {
-			t.top = nil
-		}
-	}
 	switch {
+	case t == nil || err != nil || t.row.Shadow:
+		return err
 	case t.top == nil:
-		return t.remove(ctx, southbound.Ports)
+		return t.remove(ctx, southbound.Ports, t.left)
 	case t.row.Detail[Follows] == true:
 		return t.follow(ctx)
 	}
-	groups, err := t.groups(ctx, shadow)
+	groups, err := t.groups(ctx)
 	if err != nil {
 		return err
 	}
-	wanted, err := t.port(ctx, shadow, groups)
+	wanted, err := t.port(ctx, groups)
 	if err != nil {
 		return err
 	}
@@ -52,7 +38,15 @@ func (r *Realizer) Port(ctx context.Context, id string, podNum int32) error {
 	case bottom == nil:
 		return t.vanished(ctx)
 	}
-	return t.made(ctx, bottom.ID(), map[string]any{"groups": anys(slices.Sorted(maps.Keys(groups)))}, nil)
+	return t.made(ctx, bottom.ID(), func(tx store.Tx, row *store.Realization) error {
+		if row.Shadow { // since the run began; what was done is not what a shadow should be
+			row.Due = true
+			return tx.Enqueue(ctx, row.Job(""))
+		}
+		was, now := texts(row.Detail["groups"]), slices.Sorted(maps.Keys(groups))
+		row.Detail["groups"] = anys(now)
+		return t.joined(ctx, tx, was, now)
+	})
 }
 
 // follow looks whether a port that only the pod manages is still there.
@@ -75,14 +69,20 @@ func (t *target) vanished(ctx context.Context) error {
 		if i < 0 || !adopted(rows[i]) || !rows[i].DeletedAt.IsZero() {
 			return nil
 		}
-		for _, row := range slices.Delete(rows, i, i+1) {
-			row.DeletedAt = row.UpdatedAt
-			if err := tx.PutRealization(ctx, row); err != nil {
-				return err
-			}
-			if err := tx.Enqueue(ctx, Job(row.Kind, row.TopID, t.top.ProjectID, row.PodNum)); err != nil {
-				return err
-			}
+		if err := t.joined(ctx, tx, texts(rows[i].Detail["groups"]), nil); err != nil {
+			return err
+		}
+		rows = slices.Delete(rows, i, i+1)
+		var jobs []store.NewJob
+		for i := range rows {
+			rows[i].DeletedAt, rows[i].Due = rows[i].UpdatedAt, true
+			jobs = append(jobs, rows[i].Job(t.top.ProjectID))
+		}
+		if err := tx.PutRealization(ctx, rows...); err != nil {
+			return err
+		}
+		if err := tx.Enqueue(ctx, jobs...); err != nil {
+			return err
 		}
 		if err := tx.DeleteRealization(ctx, t.row.Kind, t.row.TopID, t.row.PodNum); err != nil {
 			return err
@@ -95,38 +95,56 @@ func (t *target) vanished(ctx context.Context) error {
 	})
 }
 
-// isShadow tells whether a realization of a port stands for one that is in another pod.
-func isShadow(row store.Realization) bool { return row.Detail["shadow"] == true }
-
-// shadowNeeded tells whether a port that is in another pod must have a shadow in this one: its address must be admitted by a
-// group there, on a network that is there.
-func shadowNeeded(ctx context.Context, from store.Reader, port *store.Object, podNum int32) (bool, error) {
-	rows, err := from.Realizations(ctx, live(store.RealizationQuery{Kind: store.KindPort, TopIDs: []string{port.ID}}))
-	if err != nil || !elsewhere(rows, port.ID, podNum) {
-		return false, err
+// joined asks for the security groups in the pod that have lost a member, which may have been the last, or have got their first.
+func (t *target) joined(ctx context.Context, tx store.Tx, was, now []string) error {
+	lost := slices.DeleteFunc(was, func(id string) bool { return slices.Contains(now, id) })
+	all := slices.Concat(lost, now)
+	if len(all) == 0 {
+		return nil
 	}
-	network, err := from.Realizations(ctx, live(store.RealizationQuery{Kind: store.KindNetwork, TopIDs: []string{text(port, "network_id")}, PodNum: podNum}))
-	if err != nil || len(network) == 0 {
-		return false, err
+	rows, err := tx.Realizations(ctx, live(store.RealizationQuery{Kind: store.KindSecurityGroup, TopIDs: all, PodNum: t.row.PodNum}))
+	var jobs []store.NewJob
+	for _, row := range rows {
+		if slices.Contains(lost, row.TopID) || row.Detail[hasMembersMember] != true {
+			jobs = append(jobs, row.Job(t.project()))
+		}
 	}
-	groups, err := admitting(ctx, from, texts(port.Attrs["security_groups"]))
-	if err != nil || len(groups) == 0 {
-		return false, err
+	if err != nil {
+		return err
 	}
-	rows, err = from.Realizations(ctx, live(store.RealizationQuery{Kind: store.KindSecurityGroup, TopIDs: groups, PodNum: podNum, Limit: 1}))
-	return len(rows) > 0, err
+	return tx.Enqueue(ctx, jobs...)
 }
 
-// elsewhere tells whether a port itself, not a shadow, is in another pod.
-func elsewhere(rows []store.Realization, portID string, podNum int32) bool {
-	return slices.ContainsFunc(rows, func(row store.Realization) bool {
-		return row.TopID == portID && row.PodNum != podNum && !isShadow(row)
-	})
+// project is whose the object is, "" if it is gone.
+func (t *target) project() string {
+	if t.top == nil {
+		return ""
+	}
+	return t.top.ProjectID
 }
 
-// groups returns the ids in the pod of the port's security groups by those at the top. A shadow has those that are there; of
-// the port itself none may be missing.
-func (t *target) groups(ctx context.Context, shadow bool) (map[string]string, error) {
+// left asks for the groups of a port that is gone from the pod, and whether the pod needs a shadow of it now.
+func (t *target) left(ctx context.Context, tx store.Tx, row *store.Realization) error {
+	elsewhere, err := tx.Realizations(ctx, notShadows(live(store.RealizationQuery{Kind: row.Kind, TopIDs: []string{row.TopID}})))
+	if err != nil {
+		return err
+	}
+	for i := range elsewhere {
+		elsewhere[i].Due = true
+	}
+	if err := tx.PutRealization(ctx, elsewhere...); err != nil {
+		return err
+	}
+	if len(elsewhere) > 0 {
+		if err := tx.Enqueue(ctx, store.MembersJob(row.NetworkID)); err != nil {
+			return err
+		}
+	}
+	return t.joined(ctx, tx, texts(row.Detail["groups"]), nil)
+}
+
+// groups returns the ids in the pod of the port's security groups, of which none may be missing, by those at the top.
+func (t *target) groups(ctx context.Context) (map[string]string, error) {
 	ids := texts(t.top.Attrs["security_groups"])
 	if len(ids) == 0 {
 		return nil, nil
@@ -137,12 +155,10 @@ func (t *target) groups(ctx context.Context, shadow bool) (map[string]string, er
 	}
 	bottom := map[string]string{}
 	for _, row := range rows {
-		if row.BottomID != "" {
-			bottom[row.TopID] = row.BottomID
-		}
+		bottom[row.TopID] = row.BottomID
 	}
 	for _, id := range ids {
-		if bottom[id] == "" && !shadow {
+		if bottom[id] == "" {
 			return nil, t.unmade(ctx, store.KindSecurityGroup, id)
 		}
 	}
@@ -151,35 +167,25 @@ func (t *target) groups(ctx context.Context, shadow bool) (map[string]string, er
 
 // port is what a port should be in the pod: the same port, with the same MAC and addresses. What it is used for is the pod's to
 // say: device and binding are left alone.
-func (t *target) port(ctx context.Context, shadow bool, groups map[string]string) (attributes, error) {
-	network, err := t.networkThere(ctx, text(t.top, "network_id"))
+func (t *target) port(ctx context.Context, groups map[string]string) (attributes, error) {
+	id := text(t.top, "network_id")
+	network, err := t.Realizer.row(ctx, t.Store.Reader(), store.KindNetwork, id, t.row.PodNum)
 	if err != nil {
 		return attributes{}, err
 	}
-	addresses, auto, err := t.addresses(ctx)
+	if network == nil || network.BottomID == "" {
+		return attributes{}, t.unmade(ctx, store.KindNetwork, id)
+	}
+	in, err := t.placeOf(ctx, network)
 	if err != nil {
 		return attributes{}, err
 	}
-	a := attributes{
-		born: southbound.Object{"network_id": network, "project_id": t.top.ProjectID},
-		kept: southbound.Object{"name": text(t.top, "name"), "mac_address": text(t.top, "mac_address"), "fixed_ips": addresses,
-			"port_security_enabled": t.top.Attrs["port_security_enabled"] != false,
-			"security_groups":       anys(slices.Sorted(maps.Values(groups)))},
+	a, err := in.attributes(t.top, groups)
+	if _, missing := errors.AsType[*UnmadeError](err); missing {
+		return a, t.unmade(ctx, store.KindNetwork, id)
 	}
 	options, _ := t.top.Attrs["extra_dhcp_opts"].([]any)
-	a.plain = func(observed southbound.Object) {
-		observed["fixed_ips"] = withoutAutomatic(observed["fixed_ips"], auto)
-		if change := onlyOptions(options, observed["extra_dhcp_opts"]); !shadow && len(change) > 0 {
-			a.kept["extra_dhcp_opts"] = change
-		}
-		if !shadow && observed.Text("device_owner") == shadowOwner {
-			a.kept["device_owner"] = ""
-		}
-	}
-	if shadow {
-		a.kept["device_owner"] = shadowOwner
-		return a, nil
-	}
+	a.kept["name"] = text(t.top, "name")
 	for _, name := range []string{"admin_state_up", "allowed_address_pairs"} {
 		if v := t.top.Attrs[name]; v != nil {
 			a.kept[name] = v
@@ -189,7 +195,17 @@ func (t *target) port(ctx context.Context, shadow bool, groups map[string]string
 	if len(options) > 0 {
 		a.kept["extra_dhcp_opts"] = options
 	}
-	return a, nil
+	plain := a.plain
+	a.plain = func(observed southbound.Object) {
+		plain(observed)
+		if change := onlyOptions(options, observed["extra_dhcp_opts"]); len(change) > 0 {
+			a.kept["extra_dhcp_opts"] = change
+		}
+		if observed.Text("device_owner") == shadowOwner {
+			a.kept["device_owner"] = ""
+		}
+	}
+	return a, err
 }
 
 // onlyOptions are DHCP options as a port must be given them to have no others: Neutron changes those that are named, and takes away
@@ -209,27 +225,11 @@ func onlyOptions(wanted []any, observed any) []any {
 	return all
 }
 
-// networkThere returns the id in the pod of a network that must be there, or an *UnmadeError.
-func (t *target) networkThere(ctx context.Context, id string) (string, error) {
-	row, err := t.Realizer.row(ctx, t.Store.Reader(), store.KindNetwork, id, t.row.PodNum)
-	if err != nil || row != nil && row.BottomID != "" {
-		return bottomOf(row), err
-	}
-	return "", t.unmade(ctx, store.KindNetwork, id)
-}
-
-func bottomOf(row *store.Realization) string {
-	if row == nil {
-		return ""
-	}
-	return row.BottomID
-}
-
 // unmade wants an object in the pod and returns the *UnmadeError that names its job.
 func (t *target) unmade(ctx context.Context, kind store.ObjectKind, id string) error {
 	job := Job(kind, id, t.top.ProjectID, t.row.PodNum)
 	err := t.Store.InTx(ctx, func(tx store.Tx) error {
-		_, err := want(ctx, tx, kind, []string{id}, t.row.PodNum, nil)
+		_, err := want(ctx, tx, kind, []string{id}, t.row.PodNum)
 		return err
 	})
 	if err != nil {
@@ -238,38 +238,56 @@ func (t *target) unmade(ctx context.Context, kind store.ObjectKind, id string) e
 	return &UnmadeError{Job: job}
 }
 
-// addresses are the port's as its pod is to be told: with the ids that subnets have there, and no address where that follows from
-// the MAC, for Neutron refuses one. auto are those subnets, by their ids in the pod.
-func (t *target) addresses(ctx context.Context) (addresses []any, auto []string, err error) {
-	network := text(t.top, "network_id")
-	subnets, err := t.Store.Reader().List(ctx, store.ObjectQuery{Kind: store.KindSubnet, Filters: []store.Filter{equal("network_id", network)}})
+// place is a network in a pod, as far as its ports must know it.
+type place struct {
+	row     *store.Realization
+	subnets map[string]string // ids in the pod by those at the top
+	auto    []string          // of those in the pod: addresses follow from MACs
+}
+
+// placeOf reads what ports on a network must know.
+func (r *Realizer) placeOf(ctx context.Context, network *store.Realization) (*place, error) {
+	subnets, err := r.Store.Reader().List(ctx, store.ObjectQuery{Kind: store.KindSubnet, Filters: []store.Filter{equal("network_id", network.TopID)}})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	rows, err := t.Store.Reader().Realizations(ctx, store.RealizationQuery{Kind: store.KindSubnet, TopIDs: idsOf(subnets), PodNum: t.row.PodNum})
+	rows, err := r.Store.Reader().Realizations(ctx, store.RealizationQuery{Kind: store.KindSubnet, TopIDs: idsOf(subnets), PodNum: network.PodNum})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	bottom := map[string]string{}
+	p := &place{row: network, subnets: map[string]string{}}
 	for _, row := range rows {
-		bottom[row.TopID] = row.BottomID
+		p.subnets[row.TopID] = row.BottomID
 	}
 	for _, s := range subnets {
 		if automatic(s) {
-			auto = append(auto, bottom[s.ID])
+			p.auto = append(p.auto, p.subnets[s.ID])
 		}
 	}
-	addresses = []any{}
-	list, _ := t.top.Attrs["fixed_ips"].([]any)
+	return p, nil
+}
+
+// attributes are what a port and its shadows have in common, with the ids that subnets have in the pod, and no address where that
+// follows from the MAC, for Neutron refuses one. groups are ids in the pod by those at the top.
+func (p *place) attributes(port *store.Object, groups map[string]string) (attributes, error) {
+	addresses := []any{}
+	list, _ := port.Attrs["fixed_ips"].([]any)
 	for _, entry := range list {
 		ip, _ := entry.(map[string]any)
 		id, _ := ip["subnet_id"].(string)
-		if bottom[id] == "" {
-			return nil, nil, t.unmade(ctx, store.KindNetwork, network)
+		if p.subnets[id] == "" {
+			return attributes{}, &UnmadeError{Job: p.row.Job("")}
 		}
-		addresses = append(addresses, map[string]any{"subnet_id": bottom[id], "ip_address": ip["ip_address"]})
+		addresses = append(addresses, map[string]any{"subnet_id": p.subnets[id], "ip_address": ip["ip_address"]})
 	}
-	return withoutAutomatic(addresses, auto), auto, nil
+	return attributes{
+		born: southbound.Object{"network_id": p.row.BottomID, "project_id": port.ProjectID},
+		kept: southbound.Object{"mac_address": text(port, "mac_address"), "fixed_ips": withoutAutomatic(addresses, p.auto),
+			"port_security_enabled": port.Attrs["port_security_enabled"] != false, "security_groups": anys(slices.Sorted(maps.Values(groups)))},
+		plain: func(observed southbound.Object) {
+			observed["fixed_ips"] = withoutAutomatic(observed["fixed_ips"], p.auto)
+		},
+	}, nil
 }
 
 // withoutAutomatic leaves the address out where it follows from the MAC.

@@ -67,23 +67,28 @@ func adopted(row store.Realization) bool { return row.Detail[Adopted] == true }
 
 // Job is the job that realizes an object in a pod. Of subnets there are none: they go with their network.
 func Job(kind store.ObjectKind, id, projectID string, podNum int32) store.NewJob {
-	return store.NewJob{Kind: string(kind), Resource: id + "/" + strconv.Itoa(int(podNum)), ProjectID: projectID, PodNum: podNum}
+	return (&store.Realization{Kind: kind, TopID: id, PodNum: podNum}).Job(projectID)
 }
 
 // Run does what a job of Job says.
 func (r *Realizer) Run(ctx context.Context, job store.NewJob) error {
+	if job.Kind == store.JobMembers {
+		return r.Members(ctx, job.Resource)
+	}
 	id, num, _ := strings.Cut(job.Resource, "/")
 	podNum, err := strconv.ParseInt(num, 10, 32)
 	if err != nil {
 		return fmt.Errorf("job %s %s: the resource is not <id>/<number of the pod>", job.Kind, job.Resource)
 	}
-	switch kind := store.ObjectKind(job.Kind); kind {
-	case store.KindNetwork:
+	switch job.Kind {
+	case string(store.KindNetwork):
 		return r.Network(ctx, id, int32(podNum))
-	case store.KindSecurityGroup:
+	case string(store.KindSecurityGroup):
 		return r.SecurityGroup(ctx, id, int32(podNum))
-	case store.KindPort:
+	case string(store.KindPort):
 		return r.Port(ctx, id, int32(podNum))
+	case store.JobShadows:
+		return r.Shadows(ctx, id, int32(podNum))
 	}
 	return fmt.Errorf("job %s %s: nothing of that kind is realized in pods", job.Kind, job.Resource)
 }
@@ -158,9 +163,25 @@ func (t *target) sending(ctx context.Context) error {
 // errDoubt keeps a realization until what was sent for it cannot arrive any more.
 var errDoubt = errors.New("it is not there, but a request to make it that had no answer may still be carried out; it is looked for again")
 
+// doubtful tells whether what is not there may still be made by a request of which nothing was heard, and notes since when it is not
+// there. found tells that it still was just now.
+func (r *Realizer) doubtful(row *store.Realization, found bool) bool {
+	if row.Detail[sentMember] != true {
+		return false
+	}
+	gone, _ := row.Detail[goneMember].(string)
+	since, err := time.Parse(time.RFC3339Nano, gone)
+	if err != nil || found {
+		row.Detail[goneMember] = r.Now().Format(time.RFC3339Nano)
+		return true
+	}
+	return r.Now().Before(since.Add(r.Doubt))
+}
+
 // remove makes the object be gone from the pod: only what carries its find-key, or was adopted, is ours to delete. Then the
-// realization is forgotten, unless it was wanted again meanwhile, or may still be made by a request of which nothing was heard.
-func (t *target) remove(ctx context.Context, c southbound.Collection) error {
+// realization is forgotten, unless it was wanted again meanwhile, or may still be made by a request of which nothing was heard. more, if
+// not nil, runs in the same transaction, with the row as it is by then.
+func (t *target) remove(ctx context.Context, c southbound.Collection, more func(context.Context, store.Tx, *store.Realization) error) error {
 	bottom, err := t.neutron.Find(ctx, c, "", Key(t.row.Kind, t.row.TopID))
 	if err == nil && bottom == nil && adopted(t.row) { // it has not got its key yet
 		bottom, err = t.neutron.Get(ctx, c, t.row.BottomID)
@@ -178,22 +199,16 @@ func (t *target) remove(ctx context.Context, c southbound.Collection) error {
 		if row == nil || err != nil {
 			return err
 		}
+		if more != nil {
+			if err := more(ctx, tx, row); err != nil {
+				return err
+			}
+		}
 		if revived := row.DeletedAt.IsZero() && !t.row.DeletedAt.IsZero(); revived {
 			return nil
 		}
-		if row.Detail[sentMember] != true {
-			return tx.DeleteRealization(ctx, row.Kind, row.TopID, row.PodNum)
-		}
-		gone, _ := row.Detail[goneMember].(string)
-		since, err := time.Parse(time.RFC3339Nano, gone)
-		switch {
-		case err != nil || bottom != nil:
-			row.Detail[goneMember] = t.Now().Format(time.RFC3339Nano)
-			doubt = true
+		if doubt = t.doubtful(row, bottom != nil); doubt {
 			return tx.PutRealization(ctx, *row)
-		case t.Now().Before(since.Add(t.Doubt)):
-			doubt = true
-			return nil
 		}
 		return tx.DeleteRealization(ctx, row.Kind, row.TopID, row.PodNum)
 	})
@@ -204,21 +219,21 @@ func (t *target) remove(ctx context.Context, c southbound.Collection) error {
 }
 
 // made notes what an object is in the pod. Whether it should be there may have changed during the run, and stays as it is.
-// more, if not nil, runs in the same transaction, with the row as it was before.
-func (t *target) made(ctx context.Context, bottomID string, detail map[string]any, more func(tx store.Tx, was store.Realization) error) error {
+// more, if not nil, runs in the same transaction, and may change the row, which is as it was before.
+func (t *target) made(ctx context.Context, bottomID string, more func(tx store.Tx, row *store.Realization) error) error {
 	return t.Store.InTx(ctx, func(tx store.Tx) error {
 		row, err := t.Realizer.row(ctx, tx, t.row.Kind, t.row.TopID, t.row.PodNum)
 		if row == nil || err != nil {
 			return err
 		}
-		was := *row
-		row.BottomID, row.Revision = bottomID, t.top.Revision
-		row.Detail = merge(row.Detail, detail)
-		delete(row.Detail, sentMember)
-		if err := tx.PutRealization(ctx, *row); err != nil || more == nil {
-			return err
+		if more != nil {
+			if err := more(tx, row); err != nil {
+				return err
+			}
 		}
-		return more(tx, was)
+		row.BottomID, row.Revision = bottomID, t.top.Revision
+		delete(row.Detail, sentMember)
+		return tx.PutRealization(ctx, *row)
 	})
 }
 

@@ -130,9 +130,9 @@ func (w *world) remove(o *store.Object) {
 	w.tx(func(tx store.Tx) error {
 		rows, err := tx.Realizations(w.t.Context(), store.RealizationQuery{Kind: o.Kind, TopIDs: []string{o.ID}})
 		for _, row := range rows {
-			row.DeletedAt = time.Now()
+			row.DeletedAt, row.Due = time.Now(), row.Due || row.Shadow
 			if err == nil {
-				err = errors.Join(tx.PutRealization(w.t.Context(), row), tx.Enqueue(w.t.Context(), realize.Job(o.Kind, o.ID, w.project, row.PodNum)))
+				err = errors.Join(tx.PutRealization(w.t.Context(), row), tx.Enqueue(w.t.Context(), row.Job(w.project)))
 			}
 		}
 		return errors.Join(err, tx.Delete(w.t.Context(), o.Kind, o.ID))
@@ -189,9 +189,18 @@ func (w *world) want(podNum int32, ports ...*store.Object) {
 // drain runs jobs until there is nothing to do, and returns the errors of those that failed and were run again.
 func (w *world) drain() (failures []error) {
 	w.t.Helper()
+	return w.drainUntil(func() bool { return false })
+}
+
+// drainUntil is drain that ends as soon as something holds.
+func (w *world) drainUntil(holds func() bool) (failures []error) {
+	w.t.Helper()
 	ctx := w.t.Context()
 	for range 500 {
-		due, err := w.store.DueJobs(ctx, store.DueJobs{Kinds: []string{"network", "port", "security_group"}, Limit: 1})
+		if holds() {
+			return failures
+		}
+		due, err := w.store.DueJobs(ctx, store.DueJobs{Kinds: []string{"network", "port", "security_group", store.JobMembers, store.JobShadows}, Limit: 1})
 		if err != nil {
 			w.t.Fatal(err)
 		}

@@ -27,10 +27,10 @@ type dialect struct {
 	goose     goose.Dialect
 	isolation sql.IsolationLevel // of write transactions: reads see one snapshot, and lost updates are errors
 	numbered  bool               // placeholders are $1, $2, ... rather than ?
-	// routingRows, textRows, uuidRows and jobRows are SELECTs that turn one argument, a JSON array, into rows. So a statement
+	// routingRows, textRows, uuidRows, jobRows and realizationRows are SELECTs that turn one argument, a JSON array, into rows. So a statement
 	// over any number of rows has a constant text and few arguments. Their columns: those of routingRow; "value"; "value"; those of
-	// newJobRow.
-	routingRows, textRows, uuidRows, jobRows string
+	// newJobRow; those of realizationRow.
+	routingRows, textRows, uuidRows, jobRows, realizationRows string
 
 	uuidType string // of a column of ids
 	// oneOf begins a comparison with the ids of a SELECT, which follows, and then oneOfEnd. PostgreSQL uses indices for such a
@@ -76,6 +76,12 @@ var sqliteDialect = dialect{
 		SELECT value ->> 'kind' AS kind, value ->> 'resource' AS resource, value ->> 'project_id' AS project_id,
 		       value ->> 'pod_num' AS pod_num
 		FROM json_each(?)`,
+	realizationRows: `
+		SELECT value ->> 'kind' AS kind, unhex(value ->> 'top_id', '-') AS top_id, value ->> 'pod_num' AS pod_num,
+		       unhex(value ->> 'bottom_id', '-') AS bottom_id, value ->> 'revision' AS revision, value ->> 'deleted_at' AS deleted_at,
+		       unhex(value ->> 'network_id', '-') AS network_id, value ->> 'shadow' AS shadow, value ->> 'due' AS due,
+		       value ->> 'detail' AS detail
+		FROM json_each(?)`,
 	uuidRows: `SELECT unhex(value, '-') AS value FROM json_each(?)`,
 	uuidType: `blob`,
 	oneOf:    ` IN (`,
@@ -115,6 +121,11 @@ var postgresDialect = dialect{
 	jobRows: `
 		SELECT kind, resource, project_id, pod_num
 		FROM json_to_recordset(CAST(? AS json)) AS batch(kind text, resource text, project_id text, pod_num integer)`,
+	realizationRows: `
+		SELECT kind, top_id, pod_num, bottom_id, revision, deleted_at, network_id, shadow, due, CAST(detail AS json) AS detail
+		FROM json_to_recordset(CAST(? AS json)) AS batch(
+			kind text, top_id uuid, pod_num smallint, bottom_id uuid, revision bigint, deleted_at bigint, network_id uuid,
+			shadow smallint, due smallint, detail text)`,
 	uuidRows: `SELECT CAST(value AS uuid) AS value FROM json_array_elements_text(CAST(? AS json))`,
 	uuidType: `uuid`,
 	oneOf:    ` = ANY (ARRAY(`,

@@ -54,8 +54,11 @@ func fillPorts(t testing.TB, s *Store, n int) {
 			SELECT ` + of("i / 100") + `, ` + id + `, ` + ip + `, NULL, '' FROM series`},
 		{n, `INSERT INTO port_group (group_id, port_id) SELECT ` + of("i / 200") + `, ` + id + ` FROM series`},
 		{n, `INSERT INTO tag (kind, tag, object_id) SELECT 'port', 'tag-' || (i % 10), ` + id + ` FROM series WHERE i / 100 % 10 = 0`},
-		{n, `INSERT INTO realization (kind, top_id, pod_num, bottom_id, revision, deleted_at, created_at, updated_at, detail)
-			SELECT 'port', ` + id + `, 1 + i % 4, ` + of("i + 1") + `, 1, CASE WHEN i % 1000 = 0 THEN 1 END, 1, 1, '{}' FROM series`},
+		{n, `INSERT INTO realization (kind, top_id, pod_num, bottom_id, revision, deleted_at, network_id, due, created_at, updated_at, detail)
+			SELECT 'port', ` + id + `, 1 + i % 4, ` + of("i + 1") + `, 1, CASE WHEN i % 1000 = 0 THEN 1 END, ` + of("i / 100") + `,
+				CASE WHEN i % 500 = 0 THEN 1 ELSE 0 END, 1, 1, '{}' FROM series`},
+		{n, `INSERT INTO realization (kind, top_id, pod_num, revision, network_id, shadow, due, created_at, updated_at, detail)
+			SELECT 'port', ` + id + `, 1 + (i + 1) % 4, 1, ` + of("i / 100") + `, 1, CASE WHEN i % 500 = 1 THEN 1 ELSE 0 END, 1, 1, '{}' FROM series`},
 		{n / 1000, `INSERT INTO segment (network_type, physical_network, segmentation_id, network_id)
 			SELECT 'vxlan', '', i + 1, ` + id + ` FROM series`},
 	} {
@@ -151,6 +154,18 @@ var objectPlans = []planned{
 	realizations("walk over a pod", store.RealizationQuery{PodNum: 2, Kind: store.KindPort, Limit: 1000,
 		After: &store.RealizationKey{Kind: store.KindPort, TopID: planID(100), PodNum: 2}}),
 	realizations("tombstones", store.RealizationQuery{Deleted: new(true)}),
+	realizations("shadows on a network in a pod", store.RealizationQuery{Kind: store.KindPort, NetworkID: planID(1), PodNum: 2, Shadow: new(true), Limit: 100,
+		After: &store.RealizationKey{Kind: store.KindPort, TopID: planID(100), PodNum: 2}}),
+	realizations("shadows that are due", store.RealizationQuery{Kind: store.KindPort, NetworkID: planID(1), PodNum: 2, Shadow: new(true), Due: true, Limit: 100}),
+	realizations("ports that are due", store.RealizationQuery{Kind: store.KindPort, NetworkID: planID(1), Shadow: new(false), Due: true, Limit: 100}),
+	{name: "members in a pod", make: func(_ testing.TB, s *Store) (string, []any, error) {
+		id, err := parseID(planID(1))
+		return s.owned.realizations.hasMembers, []any{1, s.dialect.uuid(id)}, err
+	}},
+	{name: "networks of members", sorts: true, make: func(_ testing.TB, s *Store) (string, []any, error) {
+		id, err := parseID(planID(1))
+		return s.dialect.bind(memberNetworks + ` = ?`), []any{s.dialect.uuid(id)}, err
+	}},
 	{name: "uses of a network", make: func(_ testing.TB, s *Store) (string, []any, error) {
 		id, err := parseID(planID(1))
 		return s.owned.objects[store.KindNetwork].uses[1], []any{s.dialect.uuid(id)}, err

@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 
 	"github.com/google/uuid"
@@ -10,32 +11,44 @@ import (
 	"github.com/tricircle/tricircle/internal/store"
 )
 
-type realizationStatements struct{ put, remove string }
+type realizationStatements struct{ put, remove, hasMembers string }
 
-const realizationColumns = `kind, top_id, pod_num, bottom_id, revision, deleted_at, detail, created_at, updated_at`
+const realizationColumns = `kind, top_id, pod_num, bottom_id, revision, deleted_at, network_id, shadow, due, detail, created_at, updated_at`
 
 func newRealizationStatements(d *dialect) realizationStatements {
 	return realizationStatements{
 		put: d.bind(`
-			INSERT INTO realization (` + realizationColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+			INSERT INTO realization (` + realizationColumns + `)
+			SELECT i.kind, i.top_id, i.pod_num, i.bottom_id, i.revision, i.deleted_at, i.network_id, i.shadow, i.due, i.detail,
+			       CAST(? AS bigint), CAST(? AS bigint)
+			FROM (` + d.realizationRows + `) AS i
+			WHERE true
 			ON CONFLICT (kind, top_id, pod_num) DO UPDATE SET
 				bottom_id = excluded.bottom_id, revision = excluded.revision, deleted_at = excluded.deleted_at,
+				network_id = excluded.network_id, shadow = excluded.shadow, due = excluded.due,
 				detail = excluded.detail, updated_at = excluded.updated_at`),
 		remove: d.bind(`DELETE FROM realization WHERE kind = ? AND top_id = ? AND pod_num = ?`),
+		hasMembers: d.bind(`
+			SELECT 1 FROM port_group g JOIN realization r ON r.kind = 'port' AND r.top_id = g.port_id AND r.pod_num = ?
+			WHERE g.group_id = ? AND r.shadow = 0 AND r.deleted_at IS NULL LIMIT 1`),
 	}
 }
 
 func scanRealization(rows *sql.Rows) (r store.Realization, err error) {
 	var topID uuid.UUID
-	var bottomID uuid.NullUUID
+	var bottomID, networkID uuid.NullUUID
 	var deleted sql.NullInt64
-	var created, updated int64
+	var created, updated, shadow, due int64
 	var detail []byte
-	err = rows.Scan(&r.Kind, &topID, &r.PodNum, &bottomID, &r.Revision, &deleted, &detail, &created, &updated)
+	err = rows.Scan(&r.Kind, &topID, &r.PodNum, &bottomID, &r.Revision, &deleted, &networkID, &shadow, &due, &detail, &created, &updated)
 	if err != nil {
 		return r, err
 	}
 	r.TopID, r.CreatedAt, r.UpdatedAt = topID.String(), timeOf(created), timeOf(updated)
+	r.Shadow, r.Due = shadow != 0, due != 0
+	if networkID.Valid {
+		r.NetworkID = networkID.UUID.String()
+	}
 	if bottomID.Valid {
 		r.BottomID = bottomID.UUID.String()
 	}
@@ -82,6 +95,21 @@ func (s *Store) realizationQuery(q store.RealizationQuery) (string, []any, error
 	} else if q.Deleted != nil {
 		w.and(`deleted_at IS NULL`)
 	}
+	if q.NetworkID != "" {
+		network, err := s.dialect.uuidArgument(q.NetworkID)
+		if err != nil {
+			return "", nil, err
+		}
+		w.and(`network_id = ?`, network)
+	}
+	if q.Shadow != nil && *q.Shadow { // numbers, for the sake of partial indices
+		w.and(`shadow = 1`)
+	} else if q.Shadow != nil {
+		w.and(`shadow = 0`)
+	}
+	if q.Due {
+		w.and(`due = 1`)
+	}
 	if q.After != nil {
 		after, err := s.dialect.uuidArgument(q.After.TopID)
 		if err != nil {
@@ -100,33 +128,73 @@ func (s *Store) realizationQuery(q store.RealizationQuery) (string, []any, error
 	return s.dialect.bind(text), args, nil
 }
 
-// PutRealization implements store.Tx.
-func (t *txn) PutRealization(ctx context.Context, r store.Realization) error {
-	if err := t.putRealization(ctx, r); err != nil {
-		return fmt.Errorf("put realization of %s %q in pod %d: %w", r.Kind, r.TopID, r.PodNum, err)
-	}
-	return nil
+// realizationRow is a realization on its way into the database, a row of dialect.realizationRows.
+type realizationRow struct {
+	Kind      store.ObjectKind `json:"kind"`
+	TopID     uuid.UUID        `json:"top_id"`
+	PodNum    int32            `json:"pod_num"`
+	BottomID  *uuid.UUID       `json:"bottom_id"`
+	Revision  int64            `json:"revision"`
+	DeletedAt *int64           `json:"deleted_at"`
+	NetworkID *uuid.UUID       `json:"network_id"`
+	Shadow    int              `json:"shadow"`
+	Due       int              `json:"due"`
+	Detail    string           `json:"detail"`
 }
 
-func (t *txn) putRealization(ctx context.Context, r store.Realization) error {
-	topID, err := parseID(r.TopID)
-	if err != nil {
-		return err
+func newRealizationRow(r store.Realization) (row realizationRow, err error) {
+	row = realizationRow{Kind: r.Kind, PodNum: r.PodNum, Revision: r.Revision, DeletedAt: micros(r.DeletedAt), Detail: "{}"}
+	if row.TopID, err = parseID(r.TopID); err != nil {
+		return row, err
 	}
-	bottomID, err := t.dialect.uuidArgument(r.BottomID)
-	if err != nil {
-		return err
+	if row.BottomID, err = optionalID(r.BottomID); err != nil {
+		return row, err
 	}
-	detail := "{}"
+	if row.NetworkID, err = optionalID(r.NetworkID); err != nil {
+		return row, err
+	}
+	if r.Shadow {
+		row.Shadow = 1
+	}
+	if r.Due {
+		row.Due = 1
+	}
 	if len(r.Detail) > 0 {
-		if detail, err = encodeJSON(r.Detail); err != nil {
-			return err
+		row.Detail, err = encodeJSON(r.Detail)
+	}
+	return row, err
+}
+
+// optionalID is an id, or nil for "".
+func optionalID(s string) (*uuid.UUID, error) {
+	if s == "" {
+		return nil, nil
+	}
+	id, err := parseID(s)
+	return &id, err
+}
+
+// PutRealization implements store.Tx.
+func (t *txn) PutRealization(ctx context.Context, realizations ...store.Realization) error {
+	if len(realizations) == 0 {
+		return nil
+	}
+	rows := make([]realizationRow, len(realizations))
+	for i, r := range realizations {
+		var err error
+		if rows[i], err = newRealizationRow(r); err != nil {
+			return fmt.Errorf("put realization of %s %q in pod %d: %w", r.Kind, r.TopID, r.PodNum, err)
 		}
 	}
-	now := t.now().UnixMicro()
-	_, err = exec(ctx, t.tx, t.owned.realizations.put, r.Kind, t.dialect.uuid(topID), r.PodNum, bottomID, r.Revision,
-		micros(r.DeletedAt), detail, now, now)
-	return err
+	batch, err := json.Marshal(rows)
+	if err == nil {
+		now := t.now().UnixMicro()
+		_, err = exec(ctx, t.tx, t.owned.realizations.put, now, now, string(batch))
+	}
+	if err != nil {
+		return fmt.Errorf("put %d realizations: %w", len(rows), err)
+	}
+	return nil
 }
 
 // DeleteRealization implements store.Tx. An id that is no UUID has none.
@@ -140,3 +208,31 @@ func (t *txn) DeleteRealization(ctx context.Context, kind store.ObjectKind, topI
 	}
 	return nil
 }
+
+// HasMembers implements store.Reader. A group that is none has none.
+func (v *view) HasMembers(ctx context.Context, groupID string, podNum int32) (bool, error) {
+	id, err := parseID(groupID)
+	if err != nil {
+		return false, nil
+	}
+	found, err := query(ctx, v.q, scalar[int], v.owned.realizations.hasMembers, podNum, v.dialect.uuid(id))
+	if err != nil {
+		return false, fmt.Errorf("look for members of security group %s in pod %d: %w", groupID, podNum, err)
+	}
+	return len(found) > 0, nil
+}
+
+// MemberNetworks implements store.Reader.
+func (v *view) MemberNetworks(ctx context.Context, groupIDs []string) (networks []string, err error) {
+	list, args := in(anys(groupIDs), parseIDArgument(v.dialect))
+	ids, err := query(ctx, v.q, scalar[uuid.UUID], v.dialect.bind(memberNetworks+list), args...)
+	if err != nil {
+		return nil, fmt.Errorf("list networks of members of security groups: %w", err)
+	}
+	for _, id := range ids {
+		networks = append(networks, id.String())
+	}
+	return networks, nil
+}
+
+const memberNetworks = `SELECT DISTINCT p.network_id FROM port_group g JOIN port p ON p.id = g.port_id WHERE g.group_id`

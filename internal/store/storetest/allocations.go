@@ -177,10 +177,13 @@ func testRealizations(t *testing.T, s store.Store) {
 	wanted, made := of(store.KindNetwork, 1, 1, 0), of(store.KindNetwork, 1, 2, 50)
 	gone := of(store.KindPort, 2, 1, 51)
 	gone.DeletedAt = at(5)
-	gone.Detail = map[string]any{"shadow": true, "n": int64(1<<60 + 1)}
-	put := func(r store.Realization) {
+	gone.Detail = map[string]any{"ephemeral": true, "n": int64(1<<60 + 1)}
+	gone.NetworkID = id(1)
+	shadow := of(store.KindPort, 2, 3, 0)
+	shadow.NetworkID, shadow.Shadow, shadow.Due = id(1), true, true
+	put := func(rows ...store.Realization) {
 		t.Helper()
-		write(t, s, func(tx store.Tx) error { return tx.PutRealization(ctx, r) })
+		write(t, s, func(tx store.Tx) error { return tx.PutRealization(ctx, rows...) })
 	}
 	expect := func(what string, q store.RealizationQuery, want ...store.Realization) {
 		t.Helper()
@@ -189,24 +192,30 @@ func testRealizations(t *testing.T, s store.Store) {
 		equal(t, what, got, want, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(store.Realization{}, "CreatedAt", "UpdatedAt"))
 	}
 	put(wanted)
-	put(made)
-	put(gone)
+	put(made, gone, shadow)
+	put()
 	yes, no := true, false
-	expect("all", store.RealizationQuery{}, wanted, made, gone)
-	expect("of a kind", store.RealizationQuery{Kind: store.KindPort}, gone)
+	expect("all", store.RealizationQuery{}, wanted, made, gone, shadow)
+	expect("of a kind", store.RealizationQuery{Kind: store.KindPort}, gone, shadow)
+	expect("of a network", store.RealizationQuery{NetworkID: id(1), Shadow: &no}, gone)
+	expect("shadows", store.RealizationQuery{Kind: store.KindPort, NetworkID: id(1), PodNum: 3, Shadow: &yes}, shadow)
+	expect("what is due", store.RealizationQuery{NetworkID: id(1), Due: true}, shadow)
+	expect("shadows of another network", store.RealizationQuery{NetworkID: id(2), Shadow: &yes})
 	expect("of objects", store.RealizationQuery{Kind: store.KindNetwork, TopIDs: []string{id(1), id(9), "x"}}, wanted, made)
 	expect("of no objects", store.RealizationQuery{TopIDs: []string{}})
 	expect("in a pod", store.RealizationQuery{PodNum: 1}, wanted, gone)
 	expect("by what pods call them", store.RealizationQuery{BottomIDs: []string{id(50), id(51)}}, made, gone)
 	expect("tombstones", store.RealizationQuery{Deleted: &yes}, gone)
-	expect("no tombstones", store.RealizationQuery{Deleted: &no}, wanted, made)
+	expect("no tombstones", store.RealizationQuery{Deleted: &no}, wanted, made, shadow)
 	expect("a page", store.RealizationQuery{Limit: 1}, wanted)
-	expect("the rest", store.RealizationQuery{After: &store.RealizationKey{Kind: store.KindNetwork, TopID: id(1), PodNum: 1}}, made, gone)
+	expect("the rest", store.RealizationQuery{After: &store.RealizationKey{Kind: store.KindNetwork, TopID: id(1), PodNum: 1}}, made, gone, shadow)
 
 	before, err := s.Reader().Realizations(ctx, store.RealizationQuery{PodNum: 2})
 	check(t, err)
 	made.BottomID, made.Revision = id(52), 7
-	put(made)
+	shadow.Due, shadow.BottomID = false, id(53)
+	put(made, shadow)
+	expect("nothing is due", store.RealizationQuery{Due: true})
 	expect("replaced", store.RealizationQuery{PodNum: 2}, made)
 	after, err := s.Reader().Realizations(ctx, store.RealizationQuery{PodNum: 2})
 	check(t, err)
@@ -219,7 +228,7 @@ func testRealizations(t *testing.T, s store.Store) {
 		check(t, tx.DeleteRealization(ctx, store.KindPort, id(2), 9))
 		return tx.DeleteRealization(ctx, store.KindPort, id(2), 1)
 	})
-	expect("after a deletion", store.RealizationQuery{Kind: store.KindPort})
+	expect("after a deletion", store.RealizationQuery{Kind: store.KindPort}, shadow)
 	if err := s.InTx(ctx, func(tx store.Tx) error { return tx.PutRealization(ctx, store.Realization{TopID: "x"}) }); err == nil {
 		t.Error("PutRealization of an id that is none succeeded")
 	}
