@@ -436,10 +436,10 @@ func TestNetworking_ChangesOfWhatIsInPods_EnqueueJobs(t *testing.T) {
 		{"PUT", "/subnets/" + subnet, `{"subnet": {"dns_nameservers": ["10.0.0.2"]}}`, []string{"network " + network + "/1"}},
 		{"PUT", "/ports/" + portID, `{"port": {"name": "m"}}`, []string{"port " + portID + "/1"}},
 		{"PUT", "/ports/" + portID, `{"port": {"fixed_ips": [{"ip_address": "10.0.0.6"}]}}`,
-			[]string{"port " + portID + "/1", "security_group " + group + "/1"}},
+			[]string{"members " + network, "port " + portID + "/1"}},
 		{"POST", "/security-group-rules", `{"security_group_rule": {"security_group_id": "` + group + `", "direction": "ingress", "protocol": "tcp"}}`,
 			[]string{"security_group " + group + "/1"}},
-		{"DELETE", "/ports/" + portID, "", []string{"port " + portID + "/1", "security_group " + group + "/1"}},
+		{"DELETE", "/ports/" + portID, "", []string{"port " + portID + "/1"}},
 		{"DELETE", "/networks/" + network, "", []string{"network " + network + "/1"}},
 	} {
 		if a := c.network(step.method, step.path, step.body); a.StatusCode >= 300 {

