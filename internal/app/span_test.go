@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -224,6 +225,21 @@ func TestSpan_SeveralServers_HaveAPortEach(t *testing.T) {
 	slices.Sort(names)
 	if diff := cmp.Diff([]string{"vm-1", "vm-2", "vm-3"}, names); diff != "" || len(s.ports("device_owner=compute:az1")) != 3 {
 		t.Errorf("%s; ports %v", diff, s.ports(""))
+	}
+}
+
+// Who asks for a reservation lists the servers by it, whatever they are plugged into.
+func TestSpan_SeveralServersReserved_AreListedByTheReservation(t *testing.T) {
+	s := newSpan(t)
+	network, _ := s.networkWithSubnet(`"ip_version": 4, "cidr": "10.0.0.0/24"`)
+	for _, more := range []string{on(network), `"networks": "none"`} {
+		s.boot("az2", more).want(t, 202) // another one
+		id := s.boot("az1", more+`, "min_count": 2, "return_reservation_id": true`).want(t, 202).get(t, "reservation_id").(string)
+		found := s.names(s.call(config.RoleNovaGW, "GET", "/servers?reservation_id="+url.QueryEscape(id), ""), "servers")
+		slices.Sort(found)
+		if diff := cmp.Diff([]string{"vm-1", "vm-2"}, found); diff != "" {
+			t.Errorf("%s by %q: %s", more, id, diff)
+		}
 	}
 }
 

@@ -13,9 +13,8 @@ import (
 // below 2.83, and are silently ignored otherwise (nova/api/openstack/compute/servers.py, _get_server_search_options).
 var (
 	userFilters = map[string]func(*server) string{
-		"reservation_id": func(s *server) string { return s.reservation },
-		"image":          func(s *server) string { return s.image },
-		"flavor":         func(s *server) string { return s.flavor.ID },
+		"image":  func(s *server) string { return s.image },
+		"flavor": func(s *server) string { return s.flavor.ID },
 	}
 	laterFilters = map[string]func(*server) string{
 		"key_name":   func(s *server) string { return s.key },
@@ -28,6 +27,7 @@ var (
 	}
 	// otherParameters are read elsewhere.
 	otherParameters = []string{
+		"reservation_id",
 		"limit", "marker", "sort_key", "sort_dir", "all_tenants", "project_id", "tenant_id", "deleted", "soft_deleted",
 		"changes-since", "changes-before", "name", "status", "ip", "ip6", "tags", "tags-any", "not-tags", "not-tags-any",
 		"availability_zone", "host", "node", "vm_state", "task_state", "power_state", "locked", "config_drive",
@@ -82,6 +82,9 @@ func (c *call) list(name string) []string {
 func (n *compute) parseName(c *call, q *serverQuery) (err error) {
 	if c.query.Has("name") {
 		q.name, err = newNameFilter(c.query.Get("name"))
+	}
+	if err == nil && c.query.Has("reservation_id") {
+		q.reserve, err = newNameFilter(c.query.Get("reservation_id"))
 	}
 	return err
 }

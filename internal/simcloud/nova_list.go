@@ -26,8 +26,9 @@ type serverQuery struct {
 	since   time.Time
 	before  time.Time
 	name    *nameFilter
-	status  []string // vm states
-	none    bool     // nothing can match
+	reserve *nameFilter // of the reservation: Nova compares it as it does names
+	status  []string    // vm states
+	none    bool        // nothing can match
 	exact   []exactFilter
 	tags    tagFilter
 }
@@ -232,6 +233,7 @@ func (q *serverQuery) matches(n *compute, s *server) bool {
 		s.updated.Before(q.since),
 		!q.before.IsZero() && s.updated.After(q.before),
 		q.name != nil && !q.name.match([]byte(s.name)),
+		q.reserve != nil && !q.reserve.match([]byte(s.reservation)),
 		q.status != nil && !slices.Contains(q.status, s.vmState(now)),
 		!q.tags.match(s.tags):
 		return false

@@ -50,13 +50,13 @@ type plugged struct {
 }
 
 // send boots one server, or several one after the other: a port is for one server, and Nova makes several at once only if it makes the
-// ports, too.
+// ports, too, or if there are none.
 func (pb *plugged) send(ctx context.Context, p *pod.Pod) (*gateway.Answer, error) {
 	body, err := pb.boot.bodyFor(p)
 	if err != nil {
 		return nil, err
 	}
-	if pb.boot.count == 1 {
+	if pb.boot.count == 1 || !pb.plan.Plugs() {
 		return pb.one(ctx, p, body)
 	}
 	return pb.several(ctx, p, body)
@@ -118,7 +118,8 @@ func (pb *plugged) serverOf(ctx context.Context, p *pod.Pod, a *gateway.Answer) 
 }
 
 // several boots as many servers as were asked for, under the names that Nova gives them (nova/compute/api.py, multi_instance_display_name).
-// The answer is the first one's. If fewer come to be than the request wants at least, they are deleted again, and the refusal stands.
+// The answer is the first one's, with the reservations of all. If fewer come to be than the request wants at least, they are deleted again,
+// and the refusal stands.
 func (pb *plugged) several(ctx context.Context, p *pod.Pod, body []byte) (first *gateway.Answer, err error) {
 	for _, member := range []string{"min_count", "max_count"} {
 		if body, err = jsonx.Delete(body, "server", member); err != nil {
@@ -137,6 +138,8 @@ func (pb *plugged) several(ctx context.Context, p *pod.Pod, body []byte) (first 
 			made = append(made, pb.serverOf(ctx, p, a))
 			if first == nil {
 				first = a
+			} else {
+				first.Body = withReservation(first.Body, a.Body)
 			}
 			continue
 		}
@@ -147,6 +150,21 @@ func (pb *plugged) several(ctx context.Context, p *pod.Pod, body []byte) (first 
 		return a, err
 	}
 	return first, nil
+}
+
+// withReservation is an answer that tells of a reservation, if it is one that does, with that of another answer added: clients use it to list
+// the servers, and Nova takes what it lists by for a regular expression (nova/db/main/api.py, _regex_instance_filter).
+func withReservation(answer, another []byte) []byte {
+	all, told := jsonx.String(answer, "reservation_id")
+	next, toldToo := jsonx.String(another, "reservation_id")
+	if !told || !toldToo {
+		return answer
+	}
+	changed, err := jsonx.Set(answer, jsonx.Quote(nil, all+"|"+next), "reservation_id")
+	if err != nil {
+		return answer
+	}
+	return changed
 }
 
 // giveUp deletes servers that are too few.
