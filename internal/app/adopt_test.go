@@ -211,8 +211,9 @@ func TestAdopt_OverlayOfThePod_StaysThereAndKeepsItsPools(t *testing.T) {
 	}
 	b.network("DELETE", "/ports/"+port, "").refused(t, 409, "ServicePortInUse", "network:router_interface")
 	b.pod(0, "PUT", "/routers/"+router+"/remove_router_interface", `{"subnet_id": "`+subnet+`"}`, "admin").want(t, 200)
-	if err := b.top.realizer.Audit(t.Context()); err != nil {
-		t.Fatal(err)
+	server := b.bootInPod(`{"uuid": "` + network + `"}`)
+	if steps := b.steps(b.adopt(network, "")); len(steps) != 2 || len(b.ports("device_id="+server)) != 1 {
+		t.Errorf("adopted again, after a router went and a server came in the pod: %v", steps)
 	}
 	b.eventually("the port of the router is gone at the top too", func() bool { return len(b.ports(owner)) == 0 })
 }

@@ -82,7 +82,9 @@ func (s *sight) lookAtGroups(ctx context.Context, n *southbound.Neutron) error {
 const maxIDs = 150
 
 // listOf lists the objects that have one of some values in an attribute.
-func listOf(ctx context.Context, n *southbound.Neutron, c southbound.Collection, name string, values []string) (all []southbound.Object, err error) {
+func listOf(
+	ctx context.Context, n *southbound.Neutron, c southbound.Collection, name string, values []string,
+) (all []southbound.Object, err error) {
 	for chunk := range slices.Chunk(values, maxIDs) {
 		some, err := n.List(ctx, c, url.Values{name: chunk})
 		if err != nil {

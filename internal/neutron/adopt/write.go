@@ -39,7 +39,8 @@ func (a *adoption) run(ctx context.Context) (err error) {
 	if a.known, err = realizations(ctx, a.tx, a.pod.Num, ids); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{a.adoptNetwork, a.adoptSubnets, a.adoptGroups, a.adoptPolicies, a.adoptPorts} {
+	for _, step := range []func(context.Context) error{a.adoptNetwork, a.adoptSubnets, a.adoptGroups, a.adoptPolicies,
+		a.missPorts, a.adoptPorts} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -145,7 +146,11 @@ func (a *adoption) ownZones() []any {
 // adoptSubnets writes down the subnets that the top does not know.
 func (a *adoption) adoptSubnets(ctx context.Context) error {
 	for _, s := range a.subnets {
-		if _, known := a.known[s.ID()]; known {
+		known, err := a.knownSubnet(ctx, s)
+		if err != nil {
+			return err
+		}
+		if known {
 			continue
 		}
 		if s["segment_id"] != nil {
@@ -161,6 +166,23 @@ func (a *adoption) adoptSubnets(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// knownSubnet tells whether the top has a subnet already, also one that a job is just making in the pod.
+func (a *adoption) knownSubnet(ctx context.Context, s southbound.Object) (bool, error) {
+	if _, known := a.known[s.ID()]; known {
+		return true, nil
+	}
+	id, marked := strings.CutPrefix(s.Text("description"), realize.Key(store.KindSubnet, ""))
+	if !marked {
+		return false, nil
+	}
+	_, err := a.tx.Get(ctx, store.KindSubnet, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	a.known[s.ID()] = store.Realization{Kind: store.KindSubnet, TopID: id, PodNum: a.pod.Num, BottomID: s.ID()}
+	return true, err
 }
 
 // joinNetwork enters a subnet into a network that was adopted before.
@@ -183,7 +205,8 @@ var podsOwn = []string{"network:dhcp", "network:distributed"}
 // adoptPorts writes down the ports that the top does not know.
 func (a *adoption) adoptPorts(ctx context.Context) error {
 	for _, p := range a.ports {
-		if _, known := a.known[p.ID()]; known {
+		// What is marked but not known is being made by a job right now, or was removed by one since it was seen.
+		if _, known := a.known[p.ID()]; known || owned(p) {
 			continue
 		}
 		if slices.Contains(podsOwn, p.Text("device_owner")) {
@@ -225,6 +248,35 @@ func (a *adoption) adoptPort(ctx context.Context, p southbound.Object) error {
 		detail[realize.Follows] = true
 	}
 	return a.insert(ctx, o, detail)
+}
+
+// missPorts has ports looked for that were adopted and are not in the pod any more: their jobs forget those that are gone.
+func (a *adoption) missPorts(ctx context.Context) error {
+	if a.added[a.network.ID()] {
+		return nil
+	}
+	ports, err := a.tx.List(ctx, store.ObjectQuery{Kind: store.KindPort,
+		Filters: []store.Filter{{Attr: "network_id", Values: []any{a.report.TopID}}}})
+	if err != nil || len(ports) == 0 {
+		return err
+	}
+	byID := map[string]*store.Object{}
+	ids := make([]string, len(ports))
+	for i, o := range ports {
+		ids[i], byID[o.ID] = o.ID, o
+	}
+	rows, err := a.tx.Realizations(ctx, store.RealizationQuery{Kind: store.KindPort, TopIDs: ids, PodNum: a.pod.Num})
+	for _, row := range rows {
+		_, seen := a.known[row.BottomID]
+		if seen || row.Detail[realize.Adopted] != true || !row.DeletedAt.IsZero() {
+			continue
+		}
+		o := byID[row.TopID]
+		name, _ := o.Attrs["name"].(string)
+		a.jobs = append(a.jobs, realize.Job(o.Kind, o.ID, o.ProjectID, a.pod.Num))
+		a.report.Steps = append(a.report.Steps, Step{o.Kind, row.BottomID, name, "is gone from the pod, and so from the top"})
+	}
+	return err
 }
 
 // reserve keeps the addresses of a port that is the pod's own from being given out.
