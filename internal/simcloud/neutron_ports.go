@@ -292,6 +292,8 @@ func (n *network) plug(t *token, s *server, requests []netRequest) error {
 				return fault.BadRequest("%s", fault.From(err).Message)
 			}
 			n.objects["ports"][p.id] = p
+		} else if net := n.objects["networks"][p.text("network_id")]; net == nil || !n.visible(t, n.kinds["networks"], net) {
+			continue // silently (nova/network/neutron.py, allocate_for_instance, Zed)
 		}
 		n.bind(p, s)
 		s.nics = append(s.nics, n.nicOf(p, r.Port != ""))

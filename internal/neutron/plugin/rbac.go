@@ -37,7 +37,7 @@ func (p *Plugin) rbacPolicies() api.Resource {
 				Filter: targetFilter},
 			{Name: "action", Post: true, Default: api.Required, Validate: schema.String(255), Enforce: true},
 		},
-		Rules: api.Rules{Create: p.createPolicy, Created: p.changedPolicy, Update: p.updatePolicy, Delete: p.deletePolicy, Deleted: p.changedPolicy},
+		Rules: api.Rules{Create: p.createPolicy, Created: p.changedPolicy, Update: p.updatePolicy, Updated: p.updatedPolicy, Delete: p.deletePolicy, Deleted: p.changedPolicy},
 	}
 }
 
@@ -87,6 +87,10 @@ func (p *Plugin) updatePolicy(c *api.Call, tx store.Tx, old, updated *store.Obje
 	return p.refuseUnsharing(c, tx, old)
 }
 
+func (p *Plugin) updatedPolicy(c *api.Call, tx store.Tx, _, updated *store.Object) error {
+	return p.changedPolicy(c, tx, updated)
+}
+
 func (p *Plugin) deletePolicy(c *api.Call, tx store.Tx, o *store.Object) error {
 	return p.refuseUnsharing(c, tx, o)
 }
@@ -94,10 +98,13 @@ func (p *Plugin) deletePolicy(c *api.Call, tx store.Tx, o *store.Object) error {
 // changedPolicy makes a network external as long as there is a policy that says so for somebody (neutron/db/external_net_db.py,
 // _process_ext_policy_create and _validate_ext_not_in_use_by_tenant).
 func (p *Plugin) changedPolicy(c *api.Call, tx store.Tx, policy *store.Object) error {
-	if policy.Attrs["action"] != actionExternal {
-		return nil
-	}
 	id := textOf(policy.Attrs["object_id"])
+	switch {
+	case policy.Attrs["object_type"] != string(store.KindNetwork):
+		return nil
+	case policy.Attrs["action"] == actionShared: // pods show their users what the top does
+		return p.enqueueNetwork(c.Context(), tx, id)
+	}
 	network, err := tx.Get(c.Context(), store.KindNetwork, id)
 	if err != nil {
 		return err

@@ -40,7 +40,7 @@ func (r *Realizer) Network(ctx context.Context, id string, podNum int32) error {
 		return err
 	}
 	return t.made(ctx, bottom.ID(), func(tx store.Tx, row *store.Realization) error {
-		row.Detail["shared"] = len(shared) > 0
+		row.Detail[sharedMember] = anys(shared)
 		if row.BottomID != bottom.ID() { // its ports may be members of groups that are admitted here
 			row.Detail[shadowsMember] = decide
 			if err := tx.Enqueue(ctx, store.MembersJob(id)); err != nil {
@@ -135,6 +135,18 @@ func (t *target) network(ctx context.Context) (attributes, error) {
 // everybody is the target of RBAC policies for all projects.
 const everybody = "*"
 
+// sharedMember is the member of a network's detail with the projects that it is shared with in the pod.
+const sharedMember = "shared"
+
+// unshared tells whether one of the projects that use a network may not see it yet in the pod. To such a user the pod's Nova gives no
+// port on it, and says nothing (nova/network/neutron.py, allocate_for_instance, Zed).
+func unshared(row store.Realization, network *store.Object, users []string) bool {
+	shared := texts(row.Detail[sharedMember])
+	return !slices.Contains(shared, everybody) && slices.ContainsFunc(users, func(project string) bool {
+		return project != network.ProjectID && !slices.Contains(shared, project)
+	})
+}
+
 // sharedWith returns the projects that the network is shared with.
 func (t *target) sharedWith(ctx context.Context) (projects []string, err error) {
 	policies, err := t.Store.Reader().List(ctx, store.ObjectQuery{Kind: store.KindRBACPolicy, Filters: []store.Filter{
@@ -150,7 +162,7 @@ func (t *target) sharedWith(ctx context.Context) (projects []string, err error) 
 func (t *target) share(ctx context.Context, networkID string) error {
 	wanted, err := t.sharedWith(ctx)
 	wanted = slices.DeleteFunc(wanted, func(p string) bool { return p == everybody })
-	if err != nil || len(wanted) == 0 && t.row.Detail["shared"] != true {
+	if err != nil || len(wanted)+len(texts(t.row.Detail[sharedMember])) == 0 {
 		return err
 	}
 	observed, err := t.neutron.List(ctx, southbound.RBACPolicies, url.Values{"object_id": {networkID}, "action": {"access_as_shared"}})

@@ -3,6 +3,7 @@ package realize_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -220,5 +221,28 @@ func TestRun_AnyCallFails_EndsTheSame(t *testing.T) {
 			}
 			t.Error("there seem to be more than 20 calls")
 		})
+	}
+}
+
+func TestWant_NetworkSharedMeanwhile_IsSharedBeforeItIsUsed(t *testing.T) {
+	w := newWorld(t, 1)
+	network, subnet := w.network(2101)
+	w.want(1, w.port(subnet, "10.101.0.10"))
+	const borrower = "0123456789abcdef0123456789abcdef"
+	w.add(store.KindRBACPolicy, map[string]any{"object_type": "network", "object_id": network.ID, "action": "access_as_shared",
+		"target_tenant": borrower, "target_project": borrower})
+	theirs := w.port(subnet, "10.101.0.11")
+	theirs.ProjectID = borrower
+	for _, want := range []int{2, 0} { // the network's job and the port's, and then none
+		var jobs []store.NewJob
+		w.tx(func(tx store.Tx) (err error) { jobs, err = realize.Want(t.Context(), tx, 1, theirs); return err })
+		if len(jobs) != want || want > 0 && jobs[0].Kind != string(store.KindNetwork) {
+			t.Errorf("jobs to be done first are %v, want %d", jobs, want)
+		}
+		w.drain()
+	}
+	policies := w.in(0, "rbac-policies", by("action", "access_as_shared"))
+	if !slices.ContainsFunc(policies, func(p map[string]any) bool { return p["target_tenant"] == borrower }) {
+		t.Errorf("the pod has policies %v", policies)
 	}
 }

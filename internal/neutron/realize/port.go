@@ -229,7 +229,7 @@ func onlyOptions(wanted []any, observed any) []any {
 func (t *target) unmade(ctx context.Context, kind store.ObjectKind, id string) error {
 	job := Job(kind, id, t.top.ProjectID, t.row.PodNum)
 	err := t.Store.InTx(ctx, func(tx store.Tx) error {
-		_, err := want(ctx, tx, kind, []string{id}, t.row.PodNum)
+		_, err := want(ctx, tx, kind, []string{id}, t.row.PodNum, nil)
 		return err
 	})
 	if err != nil {

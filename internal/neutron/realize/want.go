@@ -13,16 +13,18 @@ import (
 // yet. It returns those jobs in the order in which they can be done. A port must be that of one pod only.
 func Want(ctx context.Context, tx store.Tx, podNum int32, ports ...*store.Object) (jobs []store.NewJob, err error) {
 	var networks, groups, ids []string
+	users := map[string][]string{}
 	for _, p := range ports {
 		ids = append(ids, p.ID)
 		networks = addNew(networks, text(p, "network_id"))
+		users[text(p, "network_id")] = addNew(users[text(p, "network_id")], p.ProjectID)
 		groups = addNew(groups, texts(p.Attrs["security_groups"])...)
 	}
 	for _, w := range []struct {
 		kind store.ObjectKind
 		ids  []string
 	}{{store.KindNetwork, networks}, {store.KindSecurityGroup, groups}, {store.KindPort, ids}} {
-		more, err := want(ctx, tx, w.kind, w.ids, podNum)
+		more, err := want(ctx, tx, w.kind, w.ids, podNum, users)
 		if err != nil {
 			return nil, err
 		}
@@ -60,9 +62,10 @@ func addNew(list []string, more ...string) []string {
 	return list
 }
 
-// want marks objects as wanted in a pod and enqueues jobs for those that are not there, or have only a shadow there. It returns these
-// jobs. Which shadows ports need elsewhere is found out by another job, which nobody waits for.
-func want(ctx context.Context, tx store.Tx, kind store.ObjectKind, ids []string, podNum int32) (jobs []store.NewJob, err error) {
+// want marks objects as wanted in a pod and enqueues jobs for those that are not there, or have only a shadow there, or are networks
+// that their users, projects by the id of the network, do not see there yet. It returns these jobs. Which shadows ports need elsewhere is found out by another job, which nobody waits for.
+func want(ctx context.Context, tx store.Tx, kind store.ObjectKind, ids []string, podNum int32,
+	users map[string][]string) (jobs []store.NewJob, err error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
@@ -85,7 +88,7 @@ func want(ctx context.Context, tx store.Tx, kind store.ObjectKind, ids []string,
 		if i := slices.IndexFunc(known, func(r store.Realization) bool { return r.TopID == id }); i >= 0 {
 			row = known[i]
 		}
-		if row.BottomID != "" && row.DeletedAt.IsZero() && !row.Shadow {
+		if row.BottomID != "" && row.DeletedAt.IsZero() && !row.Shadow && !unshared(row, o, users[id]) {
 			continue
 		}
 		if !row.DeletedAt.IsZero() { // what the pod had before is deleted, or about to be
