@@ -126,7 +126,8 @@ func (p *process) start() error {
 	defer log.Close()
 	p.cmd = exec.Command(inRepository("bin/tricircle"), "serve", "--config", inRepository("testbed/top.conf"),
 		"--set", "pod.list_timeout="+listTimeout.String(), "--set", "pod.timeout="+podTimeout.String(),
-		"--set", "pod.probe_interval=2s", "--set", "pod.breaker_delay=2s", "--set", "pod.reload_interval=1s")
+		"--set", "pod.probe_interval=2s", "--set", "pod.breaker_delay=2s", "--set", "pod.reload_interval=1s",
+		"--set", "xjob.lease=5s", "--set", "xjob.retry_max=5s")
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = p.env(), log, log
 	if err := p.cmd.Start(); err != nil {
 		return err
