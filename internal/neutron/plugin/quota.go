@@ -56,13 +56,17 @@ func used(ctx context.Context, r store.Reader, kind, project string) (int64, err
 	return int64(n), err
 }
 
-// checkQuota refuses n more objects of a kind if the project may not have them.
+// checkQuota refuses n more objects of a kind if the project may not have them. Where there is a limit, those who make something of
+// that kind in the project do so one after the other, for none of them sees what the others have not committed.
 func (p *Plugin) checkQuota(ctx context.Context, tx store.Tx, kind store.ObjectKind, project string, n int64) error {
 	if !slices.Contains(counted, string(kind)) {
 		return nil
 	}
 	limits, err := p.limits(ctx, tx, project)
 	if err != nil || limits[string(kind)] == unlimited {
+		return err
+	}
+	if err := tx.Serialize(ctx, "quota "+string(kind)+" "+project); err != nil {
 		return err
 	}
 	have, err := used(ctx, tx, string(kind), project)

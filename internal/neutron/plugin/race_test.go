@@ -78,6 +78,19 @@ func TestSecurityGroupRules_AtOnceAndEqual_OneIsMade(t *testing.T) {
 	})
 }
 
+func TestQuotas_AtOnce_AreNotPassedTogether(t *testing.T) {
+	onEach(t, func(t *testing.T, f *fixture) {
+		if status, _ := f.call("p", "GET", "/security-groups", ""); status != http.StatusOK { // makes the default group, which counts
+			t.Fatal(status)
+		}
+		got := f.atOnce(20, func(int) (int, map[string]any) {
+			return f.call("p", "POST", "/security-groups", `{"security_group": {}}`)
+		})
+		f.want(got, "201", 9)
+		f.want(got, "409 OverQuota", 11)
+	})
+}
+
 func TestDefaultGroup_ManyFirstRequests_IsMadeOnce(t *testing.T) {
 	onEach(t, func(t *testing.T, f *fixture) {
 		got := f.atOnce(8, func(int) (int, map[string]any) { return f.call("fresh", "GET", "/security-groups", "") })
