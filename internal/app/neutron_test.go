@@ -439,6 +439,8 @@ func TestNetworking_ChangesOfWhatIsInPods_EnqueueJobs(t *testing.T) {
 			[]string{"members " + network, "port " + portID + "/1"}},
 		{"POST", "/security-group-rules", `{"security_group_rule": {"security_group_id": "` + group + `", "direction": "ingress", "protocol": "tcp"}}`,
 			[]string{"security_group " + group + "/1"}},
+		{"POST", "/rbac-policies", `{"rbac_policy": {"object_type": "network", "object_id": "` + network + `", "action": "access_as_shared", "target_tenant": "p2"}}`,
+			[]string{"network " + network + "/1"}},
 		{"DELETE", "/ports/" + portID, "", []string{"port " + portID + "/1"}},
 		{"DELETE", "/networks/" + network, "", []string{"network " + network + "/1"}},
 	} {

@@ -171,6 +171,10 @@ type Tx interface {
 	// run once more.
 	Enqueue(ctx context.Context, jobs ...NewJob) error
 
+	// Touch makes this transaction, or another one that changes, touches or deletes one of these objects at the same time, run again, so
+	// that one of them sees what the other has done. It is for what is noted about objects elsewhere. Ids that are not there are passed over.
+	Touch(ctx context.Context, kind ObjectKind, ids ...string) error
+
 	// Serialize makes transactions that name the same key run one after the other, for rules over many rows, such as subnets
 	// that must not overlap. Call it before reading what the rule is about.
 	Serialize(ctx context.Context, key string) error

@@ -50,8 +50,12 @@ func enqueueRows(ctx context.Context, tx store.Tx, rows []store.Realization, pro
 	return tx.Enqueue(ctx, jobs...)
 }
 
-// enqueueNetwork asks for a network, by its id, to be made equal, after one of its subnets has changed.
+// enqueueNetwork asks for a network, by its id, to be made equal, after something else has changed that goes with it: a subnet, or whom
+// it is shared with.
 func (p *Plugin) enqueueNetwork(ctx context.Context, tx store.Tx, id string) error {
+	if err := tx.Touch(ctx, store.KindNetwork, id); err != nil { // it may be on its way into a pod
+		return err
+	}
 	rows, err := tx.Realizations(ctx, store.RealizationQuery{Kind: store.KindNetwork, TopIDs: []string{id}})
 	if err != nil || len(rows) == 0 {
 		return err

@@ -248,6 +248,15 @@ func (n *needs) shadow(portID string, rows []store.Realization, podNum int32, al
 
 // put stores what has been decided, and asks for it to be made.
 func (n *needs) put(ctx context.Context, tx store.Tx, changed []store.Realization) error {
+	var fresh []string
+	for _, row := range changed {
+		if row.CreatedAt.IsZero() {
+			fresh = append(fresh, row.TopID)
+		}
+	}
+	if err := touch(ctx, tx, store.KindPort, fresh); err != nil {
+		return err
+	}
 	if err := tx.PutRealization(ctx, changed...); err != nil {
 		return err
 	}

@@ -79,6 +79,7 @@ func want(ctx context.Context, tx store.Tx, kind store.ObjectKind, ids []string,
 	}
 	var rows []store.Realization
 	var members []store.NewJob
+	var fresh []string
 	for _, id := range ids {
 		o := objects[id]
 		if o == nil {
@@ -87,6 +88,8 @@ func want(ctx context.Context, tx store.Tx, kind store.ObjectKind, ids []string,
 		row := store.Realization{Kind: kind, TopID: id, PodNum: podNum}
 		if i := slices.IndexFunc(known, func(r store.Realization) bool { return r.TopID == id }); i >= 0 {
 			row = known[i]
+		} else {
+			fresh = append(fresh, id)
 		}
 		if row.BottomID != "" && row.DeletedAt.IsZero() && !row.Shadow && !unshared(row, o, users[id]) {
 			continue
@@ -102,10 +105,21 @@ func want(ctx context.Context, tx store.Tx, kind store.ObjectKind, ids []string,
 		rows = append(rows, row)
 		jobs = append(jobs, row.Job(o.ProjectID))
 	}
+	if err := touch(ctx, tx, kind, fresh); err != nil {
+		return nil, err
+	}
 	if err := tx.PutRealization(ctx, rows...); err != nil {
 		return nil, err
 	}
 	return jobs, tx.Enqueue(ctx, slices.Concat(jobs, members)...)
+}
+
+// touch makes who changes or deletes objects at this moment see that they are in one more pod.
+func touch(ctx context.Context, tx store.Tx, kind store.ObjectKind, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return tx.Touch(ctx, kind, ids...)
 }
 
 // byID returns objects by their ids; those that are not there are left out.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
 
 	"fmt"
 	"slices"
@@ -274,6 +275,21 @@ func (t *txn) addSides(ctx context.Context, o *store.Object, row *objectRow) err
 		if _, err := exec(ctx, t.tx, t.owned.sides.addGroups, row.id, row.groups); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// Touch implements store.Tx. To write a row as it is, is to write it: transactions that see another version of it collide.
+func (t *txn) Touch(ctx context.Context, kind store.ObjectKind, ids ...string) error {
+	if _, err := tableOf(kind); err != nil {
+		return err
+	}
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return err
+	}
+	if _, err := exec(ctx, t.tx, t.owned.objects[kind].touch, string(list)); err != nil {
+		return fmt.Errorf("touch %s %q: %w", kind, ids, err)
 	}
 	return nil
 }

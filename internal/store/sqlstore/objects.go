@@ -198,9 +198,9 @@ const objectFields = `o.id, o.project_id, o.revision, o.created_at, o.updated_at
 
 // objectStatements are those of one kind.
 type objectStatements struct {
-	get, insert, update, remove, revision string
-	clash                                 string // another row with the same unique columns; "" if there are none
-	uses, owns                            []string
+	get, insert, update, touch, remove, revision string
+	clash                                        string // another row with the same unique columns; "" if there are none
+	uses, owns                                   []string
 }
 
 func newObjectStatements(d *dialect) map[store.ObjectKind]*objectStatements {
@@ -223,6 +223,8 @@ func newObjectStatements(d *dialect) map[store.ObjectKind]*objectStatements {
 			update: d.bind(`
 				UPDATE ` + table + ` SET ` + sets.String() + `revision = revision + 1, updated_at = ?, doc = ?
 				WHERE id = ? AND revision = ?`),
+			touch: d.bind(`
+				UPDATE ` + table + ` SET revision = revision WHERE id` + d.oneOf + d.uuidRows + d.oneOfEnd),
 			remove:   d.bind(`DELETE FROM ` + table + ` WHERE id = ?`),
 			revision: d.bind(`SELECT revision FROM ` + table + ` WHERE id = ?`),
 		}

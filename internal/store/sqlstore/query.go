@@ -98,7 +98,7 @@ func (s *Store) tryTx(ctx context.Context, f func(tx *sql.Tx) error) (err error)
 }
 
 const (
-	maxTries   = 10
+	maxTries   = 30                   // over a second: other processes may be at the same rows for a while
 	firstPause = 2 * time.Millisecond // upper bound of the first pause; doubles with every try
 	maxPause   = 100 * time.Millisecond
 )

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp/cmpopts"
 
@@ -323,6 +325,48 @@ func testCollisions(t *testing.T, s store.Store) {
 	}
 	if n := len(ids(t, s, store.ObjectQuery{Kind: store.KindNetwork})); n != limit {
 		t.Errorf("%d networks, want as many as the limit: %d", n, limit)
+	}
+}
+
+// testTouch deletes a network while another transaction notes something about it, which the former cannot see: it must run again. A store
+// that lets only one of them write at a time has no such case.
+func testTouch(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	o := network(1, "p")
+	insert(t, s, o)
+	looked, noted, noting := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		<-looked
+		noting <- s.InTx(ctx, func(tx store.Tx) error {
+			if _, err := tx.Get(ctx, o.Kind, o.ID); err != nil {
+				return err
+			}
+			return errors.Join(tx.Touch(ctx, o.Kind, o.ID), tx.PutRealization(ctx, store.Realization{Kind: o.Kind, TopID: o.ID, PodNum: 1}))
+		})
+		close(noted)
+	}()
+	var look sync.Once
+	write(t, s, func(tx store.Tx) error {
+		rows, err := tx.Realizations(ctx, store.RealizationQuery{Kind: o.Kind, TopIDs: []string{o.ID}})
+		look.Do(func() {
+			close(looked)
+			select {
+			case <-noted:
+			case <-time.After(200 * time.Millisecond): // it waits for this transaction
+			}
+		})
+		for _, row := range rows {
+			err = errors.Join(err, tx.DeleteRealization(ctx, row.Kind, row.TopID, row.PodNum))
+		}
+		return errors.Join(err, tx.Delete(ctx, o.Kind, o.ID))
+	})
+	if err := <-noting; err != nil && !errors.Is(err, store.ErrNotFound) {
+		t.Error(err)
+	}
+	rows, err := s.Reader().Realizations(ctx, store.RealizationQuery{})
+	check(t, err)
+	if len(rows) > 0 {
+		t.Errorf("noted about what is gone, unseen: %v", rows)
 	}
 }
 

@@ -39,6 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"Transactions": testTransactions,
 		"Collisions":   testCollisions,
 		"DeleteRace":   testDeleteRace,
+		"Touch":        testTouch,
 		"Addresses":    testAddresses,
 		"ClaimAtOnce":  testClaimAtOnce,
 		"Segments":     testSegments,
