@@ -20,12 +20,8 @@ import (
 // infraAddresses is how many addresses of a subnet a pod gets for itself: OVN's metadata port, or one DHCP agent, takes one.
 const infraAddresses = 1
 
-const (
-	// sweepInterval is the time between two looks for boots that were cut off.
-	sweepInterval = time.Minute
-	// auditInterval is the time between two looks at everything that is in pods: so long a change stands that somebody else makes there.
-	auditInterval = time.Hour
-)
+// maxSweepInterval is the longest time between two looks for boots that were cut off.
+const maxSweepInterval = time.Minute
 
 // networked tells whether the top has a networking service, here or in another process: the role, or the section that all of its
 // processes share. Without one, networks are the pods' own.
@@ -43,13 +39,16 @@ func (c *core) plug() error {
 	c.realizer = realize.New(realize.Options{Store: c.store, Pods: c.pods, Token: c.keystone.ServiceToken, Now: c.now, Doubt: c.config.Pod.Timeout,
 		Reserve: func(ctx context.Context, tx store.Tx, subnet *store.Object, podNum int32) ([]string, error) {
 			return reserve(ctx, tx, addresses, subnet, podNum)
+		},
+		Idle: func(ctx context.Context, tx store.Tx, port *store.Object, podNum int32) error {
+			return c.nics.Idle(ctx, tx, port, podNum)
 		}})
 	api, err := c.neutron(func(*http.Request) string { return "" }) // nobody sees links
 	if err != nil {
 		return err
 	}
 	c.nics = nic.New(nic.Options{Store: c.store, API: api, Realizer: c.realizer, RunNow: c.runNow, Token: c.keystone.ServiceToken,
-		NewID: c.newID, Now: c.now, Doubt: c.config.Pod.Timeout, Log: c.log})
+		NewID: c.newID, Now: c.now, Doubt: c.config.Pod.Timeout, BootTimeout: c.config.Networks.BootTimeout, Log: c.log})
 	types, err := c.networkTypes()
 	if err != nil {
 		return err
@@ -66,7 +65,7 @@ func (c *core) plug() error {
 			return err
 		}})
 	}
-	for kind, member := range map[string]string{nic.DeviceJob: "device_id", nic.DetachJob: "port_id"} {
+	for kind, member := range map[string]string{nic.DeviceJob: "device_id", nic.DetachJob: "port_id", nic.IdleJob: "port_id"} {
 		c.jobs.Register(kind, xjob.Handler{Members: []string{member, "pod_id"}, Run: func(ctx context.Context, job store.Job) error {
 			return c.nics.Free(ctx, job.NewJob)
 		}})
@@ -97,8 +96,8 @@ func (c *core) work(ctx context.Context) error {
 	}
 	var looking sync.WaitGroup
 	defer looking.Wait()
-	looking.Go(func() { c.every(ctx, sweepInterval, c.nics.Sweep) })
-	looking.Go(func() { c.every(ctx, auditInterval, c.realizer.Audit) })
+	looking.Go(func() { c.every(ctx, min(maxSweepInterval, c.config.Networks.BootTimeout), c.nics.Sweep) })
+	looking.Go(func() { c.every(ctx, c.config.XJob.AuditInterval, c.realizer.Audit) })
 	return c.jobs.Run(ctx)
 }
 

@@ -24,6 +24,15 @@ func newSpan(t *testing.T, set ...string) *span {
 		"xjob.retry_max=100ms", "pod.breaker_delay=100ms"}, set...)...)}
 }
 
+// onEach runs a test on both databases.
+func onEach(t *testing.T, test func(t *testing.T, s *span), set ...string) {
+	t.Helper()
+	t.Run("SQLite", func(t *testing.T) { test(t, newSpan(t, set...)) })
+	t.Run("PostgreSQL", func(t *testing.T) {
+		test(t, newSpan(t, append([]string{"database.connection=" + postgres.NewDatabase(t)}, set...)...))
+	})
+}
+
 // boot asks for a server; more are members of the body besides name, image, flavor and zone.
 func (s *span) boot(zone, more string) answer {
 	s.t.Helper()
@@ -95,37 +104,38 @@ func address(port map[string]any) any {
 }
 
 func TestSpan_ServersInTwoPods_ShareANetworkFromBeginningToEnd(t *testing.T) {
-	s := newSpan(t)
-	network, _ := s.networkWithSubnet(`"ip_version": 4, "cidr": "10.0.0.0/24"`)
-	var servers []string
-	for i, zone := range []string{"az1", "az2"} {
-		id := s.boot(zone, on(network)).want(t, 202).id(t, "server")
-		servers = append(servers, id)
-		top := s.ports("device_id=" + id)
-		bottom := s.in(i, "ports")
-		if len(top) != 1 || len(bottom) != 1 || address(top[0]) != address(bottom[0]) || top[0]["mac_address"] != bottom[0]["mac_address"] ||
-			bottom[0]["device_id"] != id || top[0]["device_owner"] != "compute:"+zone {
-			t.Errorf("%s: the top has %v, the pod %v", zone, top, bottom)
+	onEach(t, func(t *testing.T, s *span) {
+		network, _ := s.networkWithSubnet(`"ip_version": 4, "cidr": "10.0.0.0/24"`)
+		var servers []string
+		for i, zone := range []string{"az1", "az2"} {
+			id := s.boot(zone, on(network)).want(t, 202).id(t, "server")
+			servers = append(servers, id)
+			top := s.ports("device_id=" + id)
+			bottom := s.in(i, "ports")
+			if len(top) != 1 || len(bottom) != 1 || address(top[0]) != address(bottom[0]) || top[0]["mac_address"] != bottom[0]["mac_address"] ||
+				bottom[0]["device_id"] != id || top[0]["device_owner"] != "compute:"+zone {
+				t.Errorf("%s: the top has %v, the pod %v", zone, top, bottom)
+			}
+			addresses := s.call(config.RoleNovaGW, "GET", "/servers/"+id, "").want(t, 200).get(t, "server", "addresses", "n").([]any)
+			if got := addresses[0].(map[string]any)["addr"]; got != address(top[0]) {
+				t.Errorf("%s: the server shows %v, its port %v", zone, got, address(top[0]))
+			}
 		}
-		addresses := s.call(config.RoleNovaGW, "GET", "/servers/"+id, "").want(t, 200).get(t, "server", "addresses", "n").([]any)
-		if got := addresses[0].(map[string]any)["addr"]; got != address(top[0]) {
-			t.Errorf("%s: the server shows %v, its port %v", zone, got, address(top[0]))
+		a, b := s.in(0, "networks"), s.in(1, "networks")
+		if len(a) != 1 || len(b) != 1 || a[0]["provider:segmentation_id"] != b[0]["provider:segmentation_id"] || a[0]["name"] != "n" {
+			t.Errorf("the pods have networks %v and %v", a, b)
 		}
-	}
-	a, b := s.in(0, "networks"), s.in(1, "networks")
-	if len(a) != 1 || len(b) != 1 || a[0]["provider:segmentation_id"] != b[0]["provider:segmentation_id"] || a[0]["name"] != "n" {
-		t.Errorf("the pods have networks %v and %v", a, b)
-	}
-	s.network("DELETE", "/networks/"+network, "").want(t, 409)
-	for _, id := range servers {
-		s.call(config.RoleNovaGW, "DELETE", "/servers/"+id, "").want(t, 204)
-		s.eventually("the server is gone", func() bool { return s.call(config.RoleNovaGW, "GET", "/servers/"+id, "").StatusCode == 404 })
-		if left := s.ports("device_id=" + id); len(left) != 0 { // who is told that the server is gone finds its ports gone
-			t.Errorf("ports are left: %v", left)
+		s.network("DELETE", "/networks/"+network, "").want(t, 409)
+		for _, id := range servers {
+			s.call(config.RoleNovaGW, "DELETE", "/servers/"+id, "").want(t, 204)
+			s.eventually("the server is gone", func() bool { return s.call(config.RoleNovaGW, "GET", "/servers/"+id, "").StatusCode == 404 })
+			if left := s.ports("device_id=" + id); len(left) != 0 { // who is told that the server is gone finds its ports gone
+				t.Errorf("ports are left: %v", left)
+			}
 		}
-	}
-	s.network("DELETE", "/networks/"+network, "").want(t, 204)
-	s.empty(0, 1)
+		s.network("DELETE", "/networks/"+network, "").want(t, 204)
+		s.empty(0, 1)
+	})
 }
 
 func TestSpan_Interfaces_AreTheTops(t *testing.T) {
@@ -149,25 +159,31 @@ func TestSpan_Interfaces_AreTheTops(t *testing.T) {
 	if len(s.ports("id="+first)) != 1 {
 		t.Error("the port that the server still has is gone")
 	}
+	// Nobody was told that it is detached; who tries again is told so, and finds it gone as well.
+	s.send("DELETE", s.sim.Pod(1).ComputeURL+"/v2.1/servers/"+id+"/os-interface/"+s.in(1, "ports")[0]["id"].(string), "",
+		"X-Auth-Token", s.sim.Token("demo", "demo", time.Hour)).want(t, 202)
+	s.call(config.RoleNovaGW, "DELETE", url+"/"+first, "").want(t, 404)
+	s.eventually("the port of which nobody was told is gone", func() bool { return len(s.ports("id="+first)) == 0 && len(s.in(1, "ports")) == 0 })
 }
 
 func TestSpan_GivenPort_OutlivesTheServerAndMoves(t *testing.T) {
-	s := newSpan(t)
-	network, _ := s.networkWithSubnet(`"ip_version": 4, "cidr": "10.0.0.0/24"`)
-	port := s.network("POST", "/ports", `{"port": {"network_id": "`+network+`", "name": "mine"}}`).want(t, 201).id(t, "port")
-	with := `"networks": [{"port": "` + port + `"}]`
-	for i, zone := range []string{"az1", "az2"} {
-		id := s.boot(zone, with).want(t, 202).id(t, "server")
-		if a := s.boot(zone, with).want(t, 409); !strings.Contains(a.body, "still in use") {
-			t.Errorf("a second server with the port: %s", a.body)
+	onEach(t, func(t *testing.T, s *span) {
+		network, _ := s.networkWithSubnet(`"ip_version": 4, "cidr": "10.0.0.0/24"`)
+		port := s.network("POST", "/ports", `{"port": {"network_id": "`+network+`", "name": "mine"}}`).want(t, 201).id(t, "port")
+		with := `"networks": [{"port": "` + port + `"}]`
+		for i, zone := range []string{"az1", "az2"} {
+			id := s.boot(zone, with).want(t, 202).id(t, "server")
+			if a := s.boot(zone, with).want(t, 409); !strings.Contains(a.body, "still in use") {
+				t.Errorf("a second server with the port: %s", a.body)
+			}
+			s.call(config.RoleNovaGW, "DELETE", "/servers/"+id, "").want(t, 204)
+			s.eventually("the port is free", func() bool { return s.ports("id=" + port)[0]["device_id"] == "" })
+			s.eventually("it is in the pod where it was last", func() bool { return len(s.in(i, "ports")) == 1 && len(s.in(1-i, "ports")) == 0 })
 		}
-		s.call(config.RoleNovaGW, "DELETE", "/servers/"+id, "").want(t, 204)
-		s.eventually("the port is free", func() bool { return s.ports("id=" + port)[0]["device_id"] == "" })
-		s.eventually("it is in the pod where it was last", func() bool { return len(s.in(i, "ports")) == 1 && len(s.in(1-i, "ports")) == 0 })
-	}
-	s.network("DELETE", "/ports/"+port, "").want(t, 204)
-	s.network("DELETE", "/networks/"+network, "").want(t, 204)
-	s.empty(0, 1)
+		s.network("DELETE", "/ports/"+port, "").want(t, 204)
+		s.network("DELETE", "/networks/"+network, "").want(t, 204)
+		s.empty(0, 1)
+	})
 }
 
 func TestSpan_Modes_MeanTheOneNetworkOfTheProject(t *testing.T) {
@@ -315,18 +331,37 @@ func TestSpan_PodFailsDuringBoot_LeavesAServerOrNothing(t *testing.T) {
 	}
 }
 
+// Nobody tells the top of what ends without it: servers that users of a pod delete, and those that a process saw the end of that was killed.
+func TestSpan_ServerThatEndsUnseen_LeavesNoPort(t *testing.T) {
+	onEach(t, func(t *testing.T, s *span) {
+		network, _ := s.networkWithSubnet(`"ip_version": 4, "cidr": "10.0.0.0/24"`)
+		given := s.network("POST", "/ports", `{"port": {"network_id": "`+network+`"}}`).want(t, 201).id(t, "port")
+		id := s.boot("az1", `"networks": [{"uuid": "`+network+`"}, {"port": "`+given+`"}]`).want(t, 202).id(t, "server")
+		stays := s.boot("az1", on(network)).want(t, 202).id(t, "server")
+		s.send("DELETE", s.sim.Pod(0).ComputeURL+"/v2.1/servers/"+id, "", "X-Auth-Token", s.sim.Token("demo", "demo", time.Hour)).want(t, 204)
+		s.eventually("the port that was made for the server is gone", func() bool { return len(s.ports("")) == 2 && len(s.in(0, "ports")) == 2 })
+		if p := s.ports("id=" + given); len(p) != 1 || p[0]["device_id"] != "" {
+			t.Errorf("the user's own port is %v, want it free", p)
+		}
+		if p := s.ports("device_id=" + stays); len(p) != 1 {
+			t.Errorf("the other server has ports %v", p)
+		}
+	}, "xjob.audit_interval=50ms", "networks.boot_timeout=2s")
+}
+
 func TestSpan_PodDownWhileThingsAreDeleted_IsEmptiedWhenItReturns(t *testing.T) {
-	s := newSpan(t)
-	network, _ := s.networkWithSubnet(`"ip_version": 4, "cidr": "10.0.0.0/24"`)
-	port := s.network("POST", "/ports", `{"port": {"network_id": "`+network+`"}}`).want(t, 201).id(t, "port")
-	id := s.boot("az1", `"networks": [{"port": "`+port+`"}]`).want(t, 202).id(t, "server")
-	s.call(config.RoleNovaGW, "DELETE", "/servers/"+id, "").want(t, 204)
-	s.eventually("the port is free", func() bool { return s.ports("id=" + port)[0]["device_id"] == "" })
-	s.sim.Pod(0).SetFault(simcloud.Fault{Reset: true, Service: "network"})
-	s.network("DELETE", "/ports/"+port, "").want(t, 204)
-	s.network("DELETE", "/networks/"+network, "").want(t, 204)
-	s.sim.Pod(0).SetFault(simcloud.Fault{})
-	s.empty(0)
+	onEach(t, func(t *testing.T, s *span) {
+		network, _ := s.networkWithSubnet(`"ip_version": 4, "cidr": "10.0.0.0/24"`)
+		port := s.network("POST", "/ports", `{"port": {"network_id": "`+network+`"}}`).want(t, 201).id(t, "port")
+		id := s.boot("az1", `"networks": [{"port": "`+port+`"}]`).want(t, 202).id(t, "server")
+		s.call(config.RoleNovaGW, "DELETE", "/servers/"+id, "").want(t, 204)
+		s.eventually("the port is free", func() bool { return s.ports("id=" + port)[0]["device_id"] == "" })
+		s.sim.Pod(0).SetFault(simcloud.Fault{Reset: true, Service: "network"})
+		s.network("DELETE", "/ports/"+port, "").want(t, 204)
+		s.network("DELETE", "/networks/"+network, "").want(t, 204)
+		s.sim.Pod(0).SetFault(simcloud.Fault{})
+		s.empty(0)
+	})
 }
 
 func TestSpan_BootOnARealizedNetwork_CostsAConstantNumberOfCalls(t *testing.T) {

@@ -97,6 +97,8 @@ type Networks struct {
 	VLANRanges   []string `cfg:"network_vlan_ranges" default:"" help:"Physical networks that join the pods, with the VLANs that the top gives out: bridge:2001:3000. Without a range only administrators use it, by naming the VLAN."`
 	VNIRanges    []string `cfg:"vni_ranges" default:"" help:"VXLAN ids that the top gives out: 10000:19999. Something must carry VXLAN between the pods."`
 	PhysicalMTU  int      `cfg:"global_physnet_mtu" default:"1500" min:"68" help:"MTU of what joins the pods."`
+	// BootTimeout is what processes that serve nova-gw and those that serve xjob must agree on.
+	BootTimeout time.Duration `cfg:"boot_timeout" default:"10m" min:"1ms" help:"How long a boot may take until its pod has given the server its ports. After that ports that no server has in the pod are freed: their boot was cut off, or the server is gone."`
 }
 
 // Quotas is the section [quotas]: how many objects a project may have unless the quota API says otherwise. -1 is no limit. Keys
@@ -145,15 +147,16 @@ type List struct {
 
 // XJob is the section [xjob]: jobs, which do what takes longer than a request. Most of it is for the role xjob.
 type XJob struct {
-	Workers      int           `cfg:"workers" default:"32" min:"1" help:"Jobs that this process runs at a time."`
-	PodLimit     int           `cfg:"pod_limit" default:"8" min:"1" help:"Jobs about one pod that this process runs at a time."`
-	Lease        time.Duration `cfg:"lease" default:"30s" min:"1s" help:"How long a job whose process has died stays where it is. The clocks of the machines must differ by far less."`
-	PollInterval time.Duration `cfg:"poll_interval" default:"5s" min:"1ms" help:"Time between two looks for jobs that no message has told of."`
-	RetryFirst   time.Duration `cfg:"retry_first" default:"1s" min:"1ms" help:"Pause after the first failure of a job. It doubles with each further one."`
-	RetryMax     time.Duration `cfg:"retry_max" default:"1m" min:"1ms" help:"Longest pause after a failure."`
-	MaxAttempts  int           `cfg:"max_attempts" default:"12" min:"1" help:"Failures after which a job is parked until somebody asks for it again. That a pod or Keystone cannot be reached is none."`
-	Timeout      time.Duration `cfg:"timeout" default:"10m" min:"1s" help:"Deadline of one run of a job."`
-	History      time.Duration `cfg:"history" default:"168h" min:"0s" help:"How long jobs are shown after their end."`
+	Workers       int           `cfg:"workers" default:"32" min:"1" help:"Jobs that this process runs at a time."`
+	PodLimit      int           `cfg:"pod_limit" default:"8" min:"1" help:"Jobs about one pod that this process runs at a time."`
+	Lease         time.Duration `cfg:"lease" default:"30s" min:"1s" help:"How long a job whose process has died stays where it is. The clocks of the machines must differ by far less."`
+	PollInterval  time.Duration `cfg:"poll_interval" default:"5s" min:"1ms" help:"Time between two looks for jobs that no message has told of."`
+	RetryFirst    time.Duration `cfg:"retry_first" default:"1s" min:"1ms" help:"Pause after the first failure of a job. It doubles with each further one."`
+	RetryMax      time.Duration `cfg:"retry_max" default:"1m" min:"1ms" help:"Longest pause after a failure."`
+	MaxAttempts   int           `cfg:"max_attempts" default:"12" min:"1" help:"Failures after which a job is parked until somebody asks for it again. That a pod or Keystone cannot be reached is none."`
+	Timeout       time.Duration `cfg:"timeout" default:"10m" min:"1s" help:"Deadline of one run of a job."`
+	AuditInterval time.Duration `cfg:"audit_interval" default:"1h" min:"1ms" help:"Time between two looks at all that is in pods: so long at most a change stands that somebody else makes there."`
+	History       time.Duration `cfg:"history" default:"168h" min:"0s" help:"How long jobs are shown after their end."`
 }
 
 // Bus is the section [bus]: how processes tell each other that there are jobs.

@@ -342,6 +342,10 @@ func (n *network) update(c *call, k *netKind, o *netObject) error {
 	if err := k.check(c, given, true); err != nil {
 		return err
 	}
+	if wanted, ok := strings.CutPrefix(c.r.Header.Get("If-Match"), "revision_number="); ok && wanted != asString(o.attrs["revision_number"]) {
+		return netError(http.StatusPreconditionFailed, "RevisionNumberConstraintFailed", "Constrained to %s, but current revision is %s",
+			[]any{wanted, asString(o.attrs["revision_number"])})
+	}
 	if o.project != c.tok.projectID() && !c.tok.admin() {
 		return netForbidden("PolicyNotAuthorized", "rule:update_%s is disallowed by policy", k.singular)
 	}

@@ -131,10 +131,19 @@ func (n *Neutron) CreateAll(ctx context.Context, c Collection, attrs []Object) (
 	return doc[c.plural()], err
 }
 
-// Update changes attributes of a resource.
-func (n *Neutron) Update(ctx context.Context, c Collection, id string, attrs Object) (Object, error) {
+// Update changes attributes of a resource, on the condition that it is still as it was observed. If it is not, the *Refusal has status 412
+// (neutron/services/revisions/revision_plugin.py, Zed). So a request that comes late undoes nothing.
+func (n *Neutron) Update(ctx context.Context, c Collection, observed, attrs Object) (Object, error) {
+	path := "/" + string(c) + "/" + observed.ID()
+	req, err := n.request(ctx, http.MethodPut, "/v2.0"+path, nil, map[string]any{c.singular(): attrs})
+	if err != nil {
+		return nil, err
+	}
+	if revision, ok := observed["revision_number"].(float64); ok {
+		req.Header.Set("If-Match", "revision_number="+strconv.FormatInt(int64(revision), 10))
+	}
 	var doc map[string]Object
-	err := n.do(ctx, http.MethodPut, "/"+string(c)+"/"+id, nil, map[string]any{c.singular(): attrs}, &doc)
+	err = n.send(req, "PUT /v2.0"+path, &doc)
 	return doc[c.singular()], err
 }
 
@@ -199,13 +208,17 @@ func (n *Neutron) do(ctx context.Context, method, path string, query url.Values,
 	if err != nil {
 		return err
 	}
+	return n.send(req, method+" /v2.0"+path, out)
+}
+
+// send sends a request, which errors call what.
+func (n *Neutron) send(req *http.Request, what string, out any) error {
 	res, err := n.pod.Do(pod.Network, req)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = res.Body.Close() }()
 	text, err := io.ReadAll(io.LimitReader(res.Body, maxDocument+1))
-	what := method + " /v2.0" + path
 	switch {
 	case err != nil:
 		return err

@@ -378,7 +378,7 @@ func (n networks) detachInterface(c *gateway.Call) error {
 	if err != nil {
 		return err
 	}
-	if ours && a.OK() {
+	if ours && (a.OK() || a.Status == http.StatusNotFound) { // who repeats it may be the first to be answered
 		ctx := context.WithoutCancel(c.Context())
 		if err := n.Detached(ctx, c.Params.Get("id"), p.Num); err != nil {
 			c.Log.WarnContext(ctx, "a detached port is freed later", "server", c.Params.Get("server_id"), "pod", p.Name(), "error", err)

@@ -41,11 +41,17 @@ func (p *Plan) In(ctx context.Context, in *pod.Pod, zone string) (*Attempt, erro
 	if !p.Plugs() {
 		return a, nil
 	}
-	err := a.create(ctx, "compute:"+zone)
+	// The other half is for the pod's Nova.
+	limited, cancel := context.WithTimeout(ctx, p.service.BootTimeout/2)
+	defer cancel()
+	err := a.create(limited, "compute:"+zone)
 	if err == nil {
-		err = a.realize(ctx, "compute:"+zone)
+		err = a.realize(limited, "compute:"+zone)
 	}
 	if err != nil {
+		if limited.Err() != nil { // whatever it looked like to whom it stopped
+			err = limited.Err()
+		}
 		a.Undo(ctx)
 		return nil, inNova(in, err)
 	}

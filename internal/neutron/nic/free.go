@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/tricircle/tricircle/internal/neutron/realize"
 	"github.com/tricircle/tricircle/internal/store"
@@ -17,15 +16,13 @@ import (
 const (
 	DeviceJob = "device"        // all of a device: a server that is gone, or a boot of which nobody knows
 	DetachJob = "detached_port" // one that a server gives back
+	IdleJob   = "idle_port"     // one that no server was seen to use
 )
 
-// forgotten is how old a boot is that nobody takes care of any more: every call in it has ended long before.
-const forgotten = 10 * time.Minute
-
-// Free is the handler of jobs of DeviceJob, with the resource "<device id>/<number of the pod>", and of DetachJob, with that of a port. Who
+// Free is the handler of jobs of DeviceJob, with the resource "<device id>/<number of the pod>", and of the others, with that of a port. Who
 // has a port only its pod knows: its Nova writes the server into the port, and takes it out again when the server is gone or the port
 // detached. Ports that were made for the server are deleted then, those that the user made are free. While the pod still uses them it
-// is an error.
+// is an error, but for IdleJob, which nobody waits for.
 func (s *Service) Free(ctx context.Context, job store.NewJob) error {
 	id, num, _ := strings.Cut(job.Resource, "/")
 	podNum, err := strconv.ParseInt(num, 10, 32)
@@ -33,7 +30,7 @@ func (s *Service) Free(ctx context.Context, job store.NewJob) error {
 		return fmt.Errorf("job %s %s: the resource is not <id>/<number of the pod>", job.Kind, job.Resource)
 	}
 	query := deviceQuery(id)
-	if job.Kind == DetachJob {
+	if job.Kind != DeviceJob {
 		query = store.ObjectQuery{Kind: store.KindPort, Filters: []store.Filter{{Attr: "id", Values: []any{id}}}}
 	}
 	ports, err := s.Store.Reader().List(ctx, query)
@@ -48,7 +45,11 @@ func (s *Service) Free(ctx context.Context, job store.NewJob) error {
 	if err != nil {
 		return err
 	}
-	return s.release(ctx, ports, rows, live)
+	used, err := s.release(ctx, ports, rows, live)
+	if err == nil && used > 0 && job.Kind != IdleJob {
+		err = fmt.Errorf("%d ports are still in use in their pod, or may be soon", used)
+	}
+	return err
 }
 
 // portsIn returns what ports are in a pod, by their ids.
@@ -71,9 +72,10 @@ func portsQuery(podNum int32, ids ...string) store.RealizationQuery {
 	return store.RealizationQuery{Kind: store.KindPort, TopIDs: append([]string{}, ids...), PodNum: podNum, Shadow: &shadow}
 }
 
-// release makes ports at the top agree with what their pod says of them.
-func (s *Service) release(ctx context.Context, ports []*store.Object, rows map[string]store.Realization, live map[string]realize.LivePort) error {
-	used, young := 0, s.Now().Add(-s.Doubt)
+// release makes ports at the top agree with what their pod says of them, and returns how many it has to leave for now.
+func (s *Service) release(ctx context.Context, ports []*store.Object, rows map[string]store.Realization,
+	live map[string]realize.LivePort) (used int, err error) {
+	young := s.Now().Add(-s.Doubt)
 	var made []string
 	for _, port := range ports {
 		row, here := rows[port.ID]
@@ -89,17 +91,11 @@ func (s *Service) release(ctx context.Context, ports []*store.Object, rows map[s
 			made = append(made, port.ID)
 		default:
 			if err := s.setPortDevice(ctx, port.ID, device, now); err != nil {
-				return err
+				return used, err
 			}
 		}
 	}
-	if err := s.free(ctx, made); err != nil {
-		return err
-	}
-	if used > 0 {
-		return fmt.Errorf("%d ports are still in use in their pod, or may be soon", used)
-	}
-	return nil
+	return used, s.free(ctx, made)
 }
 
 // setPortDevice gives one port to another device, if it is still the former's.
@@ -136,8 +132,27 @@ func (s *Service) Detached(ctx context.Context, portID string, podNum int32) err
 	if err != nil {
 		return err
 	}
-	job := store.NewJob{Kind: DetachJob, Resource: portID + "/" + strconv.Itoa(int(podNum)), ProjectID: port.ProjectID, PodNum: podNum}
-	return s.Store.InTx(ctx, func(tx store.Tx) error { return tx.Enqueue(ctx, job) })
+	return s.Store.InTx(ctx, func(tx store.Tx) error { return tx.Enqueue(ctx, portJob(DetachJob, port, podNum)) })
+}
+
+// recent tells whether a port was changed so lately that the boot it is in may be under way.
+func (s *Service) recent(port *store.Object) bool {
+	return port.UpdatedAt.After(s.Now().Add(-s.BootTimeout))
+}
+
+// Idle asks for a port to be freed that is a server's at the top, and which nothing uses in the pod where it is. So are ports whose
+// process was killed between the end of a server and the note of it, and those of servers that were deleted in the pod. Boots that are
+// under way are left to Sweep.
+func (s *Service) Idle(ctx context.Context, tx store.Tx, port *store.Object, podNum int32) error {
+	device, owner := text(port, "device_id"), text(port, "device_owner")
+	if device == "" || isUnderway(device) || !strings.HasPrefix(owner, "compute:") || s.recent(port) {
+		return nil
+	}
+	return tx.Enqueue(ctx, portJob(IdleJob, port, podNum))
+}
+
+func portJob(kind string, port *store.Object, podNum int32) store.NewJob {
+	return store.NewJob{Kind: kind, Resource: port.ID + "/" + strconv.Itoa(int(podNum)), ProjectID: port.ProjectID, PodNum: podNum}
 }
 
 func deviceJob(device, projectID string, podNum int32) store.NewJob {
@@ -151,7 +166,7 @@ func (s *Service) Sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ports = slices.DeleteFunc(ports, func(p *store.Object) bool { return p.UpdatedAt.After(s.Now().Add(-forgotten)) })
+	ports = slices.DeleteFunc(ports, s.recent)
 	if len(ports) == 0 {
 		return nil
 	}

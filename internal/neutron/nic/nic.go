@@ -32,7 +32,9 @@ type Options struct {
 	NewID    func() string                             // UUIDs
 	Now      func() time.Time
 	Doubt    time.Duration // how long a boot whose reply was lost may still be carried out
-	Log      *slog.Logger
+	// BootTimeout is how old a boot is that nobody takes care of any more: every call in it has ended before.
+	BootTimeout time.Duration
+	Log         *slog.Logger
 }
 
 // Service plugs servers into networks. Safe for concurrent use.

@@ -150,7 +150,8 @@ func (s *Service) setAddresses(ctx context.Context, caller *identity.Caller, por
 	return s.call(ctx, string(caller.Token), http.MethodPut, "/v2.0/ports/"+port.ID, body, nil)
 }
 
-// realized waits until ports are in their pods what they are at the top.
+// realized waits until ports are in their pods what they are at the top. If that fails, for a pod that is down as well, the change
+// stands nevertheless, and their jobs are repeated, as those of changes by the networking API.
 func (s *Service) realized(ctx context.Context, ids []string) error {
 	if len(ids) == 0 {
 		return nil
@@ -161,7 +162,7 @@ func (s *Service) realized(ctx context.Context, ids []string) error {
 	}
 	for _, row := range rows {
 		if err := s.RunNow(ctx, realize.Job(row.Kind, row.TopID, "", row.PodNum)); err != nil {
-			return err
+			s.Log.InfoContext(ctx, "the pod of a port learns of its change later", "port", row.TopID, "error", err)
 		}
 	}
 	return nil

@@ -6,8 +6,8 @@ import (
 	"github.com/tricircle/tricircle/internal/store"
 )
 
-// auditBatch is how many realizations an audit reads at a time.
-const auditBatch = 500
+// auditBatch is how many realizations an audit reads at a time, and asks for at one stroke: more would collide with more of those who work.
+const auditBatch = 100
 
 // Audit enqueues the jobs of everything that is in pods, or should be, or should be gone: so what was changed or removed there by
 // others is repaired. It asks no pod itself.

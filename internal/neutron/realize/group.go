@@ -167,6 +167,9 @@ func (t *target) rules(ctx context.Context, bottom southbound.Object, wanted map
 	for _, key := range slices.Sorted(maps.Keys(wanted)) {
 		more = append(more, wanted[key])
 	}
+	if err := t.still(ctx, t.top); err != nil { // a rule changes the revision of its group
+		return err
+	}
 	_, err := t.neutron.CreateAll(ctx, southbound.SecurityGroupRules, more)
 	return err
 }

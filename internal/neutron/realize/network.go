@@ -18,7 +18,7 @@ func (r *Realizer) Network(ctx context.Context, id string, podNum int32) error {
 	case t == nil || err != nil:
 		return err
 	case t.top == nil:
-		return t.removeNetwork(ctx)
+		return t.remove(ctx, southbound.Networks, nil) // with its subnets
 	}
 	wanted, err := t.network(ctx)
 	if err != nil {
@@ -47,40 +47,45 @@ func (r *Realizer) Network(ctx context.Context, id string, podNum int32) error {
 				return err
 			}
 		}
-		return tx.PutRealization(ctx, subnets...)
+		return putSubnets(ctx, tx, row, subnets)
 	})
 }
 
-// removeNetwork is remove for a network, whose subnets go with it.
-func (t *target) removeNetwork(ctx context.Context) error {
-	var subnets []southbound.Object
-	if t.row.BottomID != "" { // Neutron takes an empty filter for none
-		var err error
-		if subnets, err = t.neutron.List(ctx, southbound.Subnets, url.Values{"network_id": {t.row.BottomID}}); err != nil {
+// subnetsMember is the member of a network's realization that has the subnets that it has in its pod, by their ids at the top. It is written
+// together with theirs, so whenever a run is cut off, what is known of subnets can be forgotten with it.
+const subnetsMember = "subnets"
+
+// forgetSubnets forgets those subnets of a network's realization that are none of those to keep.
+func forgetSubnets(ctx context.Context, tx store.Tx, network store.Realization, keep []string) error {
+	for _, id := range texts(network.Detail[subnetsMember]) {
+		if slices.Contains(keep, id) {
+			continue
+		}
+		if err := tx.DeleteRealization(ctx, store.KindSubnet, id, network.PodNum); err != nil {
 			return err
 		}
 	}
-	rows, err := t.subnetRows(ctx, subnets)
+	return nil
+}
+
+// putSubnets stores what subnets of a network are in a pod, and that there are no others.
+func putSubnets(ctx context.Context, tx store.Tx, network *store.Realization, subnets []store.Realization) error {
+	ids := []string{}
+	for _, s := range subnets {
+		ids = append(ids, s.TopID)
+	}
+	if err := forgetSubnets(ctx, tx, *network, ids); err != nil {
+		return err
+	}
+	network.Detail[subnetsMember] = anys(ids)
+	if len(ids) == 0 {
+		return nil
+	}
+	known, err := tx.Realizations(ctx, store.RealizationQuery{Kind: store.KindSubnet, TopIDs: ids, PodNum: network.PodNum})
 	if err != nil {
 		return err
 	}
-	removed := t.remove(ctx, southbound.Networks, nil)
-	if removed != nil && !errors.Is(removed, errDoubt) {
-		return removed
-	}
-	for _, s := range subnets {
-		if id := rows.topID(s); id != "" {
-			if err := t.forgetSubnet(ctx, id); err != nil {
-				return err
-			}
-		}
-	}
-	return removed
-}
-
-// forgetSubnet forgets that the pod had a subnet.
-func (t *target) forgetSubnet(ctx context.Context, id string) error {
-	return t.forget(ctx, store.Realization{Kind: store.KindSubnet, TopID: id, PodNum: t.row.PodNum})
+	return putChanged(ctx, tx, known, subnets...)
 }
 
 // subnetRows are the realizations of subnets of a pod, by their ids there.
@@ -209,9 +214,6 @@ func (t *target) subnets(ctx context.Context, networkID string) (rows []store.Re
 			if err := t.neutron.Delete(ctx, southbound.Subnets, o.ID()); err != nil {
 				return nil, err
 			}
-			if err := t.forgetSubnet(ctx, id); err != nil {
-				return nil, err
-			}
 		}
 	}
 	for _, s := range wanted {
@@ -243,7 +245,7 @@ func (t *target) subnet(ctx context.Context, s *store.Object, networkID string, 
 		return made.ID(), err
 	}
 	if change := difference(merge(a.kept, southbound.Object{"description": key}), there); len(change) > 0 {
-		_, err = t.neutron.Update(ctx, southbound.Subnets, there.ID(), change)
+		_, err = t.update(ctx, southbound.Subnets, there, change, s)
 	}
 	return there.ID(), err
 }

@@ -16,54 +16,56 @@ import (
 )
 
 func TestWant_PortsInTwoPods_AreOneNetworkAndOnePool(t *testing.T) {
-	w := newWorld(t, 2)
-	network, subnet := w.network(2101)
-	group := w.group("web")
-	w.rule(group, nil, map[string]any{"protocol": "tcp", "port_range_min": 80, "port_range_max": 80})
-	a, b := w.port(subnet, "10.101.0.10", group), w.port(subnet, "10.101.0.11", group)
-	w.want(1, a)
-	w.want(2, b)
-	for i, port := range []*store.Object{a, b} {
-		n, s, p, g := w.one(i, "networks"), w.one(i, "subnets"), w.one(i, "ports"), w.one(i, "security-groups")
-		rule := w.in(i, "security-group-rules", by("security_group_id", g["id"].(string)))
-		got := []any{n["description"], n["name"], n["project_id"], n["provider:network_type"], n["provider:physical_network"],
-			n["provider:segmentation_id"], n["mtu"], s["cidr"], s["gateway_ip"], s["enable_dhcp"], s["allocation_pools"], s["network_id"],
-			p["mac_address"], p["fixed_ips"], p["security_groups"], p["project_id"], p["name"], g["name"], g["project_id"], len(rule), rule[0]["port_range_max"]}
-		own := fmt.Sprintf("10.101.0.%d", i+2)
-		want := []any{"tricircle:network:" + network.ID, "net2101", w.project, "vlan", "bridge", 2101.0, 1500.0, "10.101.0.0/24", "10.101.0.1", true,
-			[]any{map[string]any{"start": own, "end": own}}, n["id"], port.Attrs["mac_address"],
-			[]any{map[string]any{"subnet_id": s["id"], "ip_address": fmt.Sprintf("10.101.0.%d", i+10)}}, []any{g["id"]}, w.project, port.Attrs["name"],
-			"web", w.project, 1, 80.0}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("pod %d: %s", i+1, diff)
+	onEach(t, 2, func(t *testing.T, w *world) {
+		network, subnet := w.network(2101)
+		group := w.group("web")
+		w.rule(group, nil, map[string]any{"protocol": "tcp", "port_range_min": 80, "port_range_max": 80})
+		a, b := w.port(subnet, "10.101.0.10", group), w.port(subnet, "10.101.0.11", group)
+		w.want(1, a)
+		w.want(2, b)
+		for i, port := range []*store.Object{a, b} {
+			n, s, p, g := w.one(i, "networks"), w.one(i, "subnets"), w.one(i, "ports"), w.one(i, "security-groups")
+			rule := w.in(i, "security-group-rules", by("security_group_id", g["id"].(string)))
+			got := []any{n["description"], n["name"], n["project_id"], n["provider:network_type"], n["provider:physical_network"],
+				n["provider:segmentation_id"], n["mtu"], s["cidr"], s["gateway_ip"], s["enable_dhcp"], s["allocation_pools"], s["network_id"],
+				p["mac_address"], p["fixed_ips"], p["security_groups"], p["project_id"], p["name"], g["name"], g["project_id"], len(rule), rule[0]["port_range_max"]}
+			own := fmt.Sprintf("10.101.0.%d", i+2)
+			want := []any{"tricircle:network:" + network.ID, "net2101", w.project, "vlan", "bridge", 2101.0, 1500.0, "10.101.0.0/24", "10.101.0.1", true,
+				[]any{map[string]any{"start": own, "end": own}}, n["id"], port.Attrs["mac_address"],
+				[]any{map[string]any{"subnet_id": s["id"], "ip_address": fmt.Sprintf("10.101.0.%d", i+10)}}, []any{g["id"]}, w.project, port.Attrs["name"],
+				"web", w.project, 1, 80.0}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("pod %d: %s", i+1, diff)
+			}
 		}
-	}
+	})
 }
 
 func TestNetwork_Changes_ReachEveryPod(t *testing.T) {
-	w := newWorld(t, 2)
-	network, subnet := w.network(2101)
-	w.want(1, w.port(subnet, "10.101.0.10"))
-	w.want(2, w.port(subnet, "10.101.0.11"))
-	w.change(network, map[string]any{"name": "renamed", "admin_state_up": false, "mtu": 1400})
-	w.change(subnet, map[string]any{"dns_nameservers": []any{"10.0.0.9", "10.0.0.8"}, "gateway_ip": nil})
-	second := w.subnet(network, "10.50.0.0/24")
-	w.ask(store.KindNetwork, network.ID)
-	w.drain()
-	for i := range 2 {
-		n := w.one(i, "networks")
-		first := w.in(i, "subnets", by("description", realize.Key(store.KindSubnet, subnet.ID)))[0]
-		got := []any{n["name"], n["admin_state_up"], n["mtu"], first["dns_nameservers"], first["gateway_ip"], len(w.made(i, "subnets"))}
-		if diff := cmp.Diff([]any{"renamed", false, 1400.0, []any{"10.0.0.9", "10.0.0.8"}, nil, 2}, got); diff != "" {
-			t.Errorf("pod %d: %s", i+1, diff)
+	onEach(t, 2, func(t *testing.T, w *world) {
+		network, subnet := w.network(2101)
+		w.want(1, w.port(subnet, "10.101.0.10"))
+		w.want(2, w.port(subnet, "10.101.0.11"))
+		w.change(network, map[string]any{"name": "renamed", "admin_state_up": false, "mtu": 1400})
+		w.change(subnet, map[string]any{"dns_nameservers": []any{"10.0.0.9", "10.0.0.8"}, "gateway_ip": nil})
+		second := w.subnet(network, "10.50.0.0/24")
+		w.ask(store.KindNetwork, network.ID)
+		w.drain()
+		for i := range 2 {
+			n := w.one(i, "networks")
+			first := w.in(i, "subnets", by("description", realize.Key(store.KindSubnet, subnet.ID)))[0]
+			got := []any{n["name"], n["admin_state_up"], n["mtu"], first["dns_nameservers"], first["gateway_ip"], len(w.made(i, "subnets"))}
+			if diff := cmp.Diff([]any{"renamed", false, 1400.0, []any{"10.0.0.9", "10.0.0.8"}, nil, 2}, got); diff != "" {
+				t.Errorf("pod %d: %s", i+1, diff)
+			}
 		}
-	}
-	w.tx(func(tx store.Tx) error { return tx.Delete(t.Context(), store.KindSubnet, second.ID) })
-	w.ask(store.KindNetwork, network.ID)
-	w.drain()
-	if left := len(w.made(0, "subnets")) + len(w.made(1, "subnets")); left != 2 {
-		t.Errorf("after one of two subnets was deleted the pods have %d, want 1 each", left)
-	}
+		w.tx(func(tx store.Tx) error { return tx.Delete(t.Context(), store.KindSubnet, second.ID) })
+		w.ask(store.KindNetwork, network.ID)
+		w.drain()
+		if left := len(w.made(0, "subnets")) + len(w.made(1, "subnets")); left != 2 {
+			t.Errorf("after one of two subnets was deleted the pods have %d, want 1 each", left)
+		}
+	})
 }
 
 func TestRun_DoneTwice_ChangesNothing(t *testing.T) {
@@ -87,31 +89,57 @@ func TestRun_DoneTwice_ChangesNothing(t *testing.T) {
 }
 
 func TestRemove_Everything_LeavesPodsEmpty(t *testing.T) {
-	w := newWorld(t, 2)
-	network, subnet := w.network(2101)
-	group := w.group("web")
-	w.rule(group, group, nil)
-	ports := []*store.Object{w.port(subnet, "10.101.0.10", group), w.port(subnet, "10.101.0.11", group)}
-	w.want(1, ports[0])
-	w.want(2, ports[1])
-	for _, o := range ports {
-		w.remove(o)
-	}
-	w.tx(func(tx store.Tx) error { return tx.Delete(t.Context(), store.KindSubnet, subnet.ID) })
-	w.remove(network)
-	w.remove(group)
-	w.drain()
-	for i := range 2 {
-		for _, collection := range []string{"networks", "subnets", "ports", "security-groups"} {
-			if left := w.made(i, collection); len(left) != 0 {
-				t.Errorf("pod %d: %s are left: %v", i+1, collection, left)
+	onEach(t, 2, func(t *testing.T, w *world) {
+		network, subnet := w.network(2101)
+		group := w.group("web")
+		w.rule(group, group, nil)
+		ports := []*store.Object{w.port(subnet, "10.101.0.10", group), w.port(subnet, "10.101.0.11", group)}
+		w.want(1, ports[0])
+		w.want(2, ports[1])
+		for _, o := range ports {
+			w.remove(o)
+		}
+		w.tx(func(tx store.Tx) error { return tx.Delete(t.Context(), store.KindSubnet, subnet.ID) })
+		w.remove(network)
+		w.remove(group)
+		w.drain()
+		for i := range 2 {
+			for _, collection := range []string{"networks", "subnets", "ports", "security-groups"} {
+				if left := w.made(i, collection); len(left) != 0 {
+					t.Errorf("pod %d: %s are left: %v", i+1, collection, left)
+				}
 			}
 		}
-	}
-	rows, err := w.store.Reader().Realizations(t.Context(), store.RealizationQuery{})
-	if err != nil || len(rows) != 0 {
-		t.Errorf("realizations are left: %v %v", rows, err)
-	}
+		if rows := w.realizations(""); len(rows) != 0 {
+			t.Errorf("realizations are left: %v", rows)
+		}
+	})
+}
+
+// A run that is killed after its last call to the pod has written nothing down.
+func TestRemove_GoneFromThePodAlready_IsForgotten(t *testing.T) {
+	onEach(t, 1, func(t *testing.T, w *world) {
+		network, subnet := w.network(2101)
+		second := w.subnet(network, "10.50.0.0/24")
+		port := w.port(subnet, "10.101.0.10")
+		w.want(1, port)
+		w.call(0, "DELETE", "/subnets/"+w.in(0, "subnets", by("name", "10.50.0.0/24"))[0]["id"].(string), "")
+		w.tx(func(tx store.Tx) error { return tx.Delete(t.Context(), store.KindSubnet, second.ID) })
+		w.ask(store.KindNetwork, network.ID)
+		w.drain()
+		if rows := w.realizations(store.KindSubnet); len(rows) != 1 {
+			t.Errorf("one of two subnets was deleted, in the pod by somebody else; realizations: %v", rows)
+		}
+		w.call(0, "DELETE", "/ports/"+w.one(0, "ports")["id"].(string), "")
+		w.call(0, "DELETE", "/networks/"+w.one(0, "networks")["id"].(string), "")
+		w.remove(port)
+		w.tx(func(tx store.Tx) error { return tx.Delete(t.Context(), store.KindSubnet, subnet.ID) })
+		w.remove(network)
+		w.drain()
+		if rows := w.realizations(""); len(rows) != 0 {
+			t.Errorf("realizations are left: %v", rows)
+		}
+	})
 }
 
 // A pod that hangs carries out what it was sent when it goes on, long after the port was deleted at the top.
@@ -162,35 +190,61 @@ func TestRemove_NotMadeByUs_IsLeftAlone(t *testing.T) {
 }
 
 func TestAudit_RemovedOrChangedInThePod_IsRepaired(t *testing.T) {
-	w := newWorld(t, 1)
-	_, subnet := w.network(2101)
-	group := w.group("web")
-	w.rule(group, nil, map[string]any{"protocol": "icmp"})
-	port := w.port(subnet, "10.101.0.10", group)
-	w.want(1, port)
-	admin := func(method, path, body string) {
-		t.Helper()
-		w.call(0, method, path, body)
-	}
-	admin(http.MethodPut, "/networks/"+w.one(0, "networks")["id"].(string), `{"network": {"name": "theirs"}}`)
-	admin(http.MethodDelete, "/ports/"+w.one(0, "ports")["id"].(string), "")
-	id := w.one(0, "security-groups")["id"].(string)
-	admin(http.MethodDelete, "/security-group-rules/"+w.in(0, "security-group-rules", by("security_group_id", id))[0]["id"].(string), "")
-	admin(http.MethodPost, "/security-group-rules", `{"security_group_rule": {"security_group_id": "`+id+`", "direction": "ingress"}}`)
-	if err := w.r.Audit(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	w.drain()
-	rules := w.in(0, "security-group-rules", by("security_group_id", id))
-	if n, p := w.one(0, "networks"), w.one(0, "ports"); n["name"] != "net2101" || p["mac_address"] != port.Attrs["mac_address"] {
-		t.Errorf("got %v and %v", n, p)
-	}
-	if len(rules) != 1 || rules[0]["protocol"] != "icmp" {
-		t.Errorf("the group has rules %v, want the one of the top", rules)
-	}
+	onEach(t, 1, func(t *testing.T, w *world) {
+		_, subnet := w.network(2101)
+		group := w.group("web")
+		w.rule(group, nil, map[string]any{"protocol": "icmp"})
+		port := w.port(subnet, "10.101.0.10", group)
+		w.want(1, port)
+		admin := func(method, path, body string) {
+			t.Helper()
+			w.call(0, method, path, body)
+		}
+		admin(http.MethodPut, "/networks/"+w.one(0, "networks")["id"].(string), `{"network": {"name": "theirs"}}`)
+		admin(http.MethodDelete, "/ports/"+w.one(0, "ports")["id"].(string), "")
+		id := w.one(0, "security-groups")["id"].(string)
+		admin(http.MethodDelete, "/security-group-rules/"+w.in(0, "security-group-rules", by("security_group_id", id))[0]["id"].(string), "")
+		admin(http.MethodPost, "/security-group-rules", `{"security_group_rule": {"security_group_id": "`+id+`", "direction": "ingress"}}`)
+		if err := w.r.Audit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.drain()
+		rules := w.in(0, "security-group-rules", by("security_group_id", id))
+		if n, p := w.one(0, "networks"), w.one(0, "ports"); n["name"] != "net2101" || p["mac_address"] != port.Attrs["mac_address"] {
+			t.Errorf("got %v and %v", n, p)
+		}
+		if len(rules) != 1 || rules[0]["protocol"] != "icmp" {
+			t.Errorf("the group has rules %v, want the one of the top", rules)
+		}
+	})
 }
 
 // Each call to Neutron in turn fails in each way, and the job is run again: nothing is missing, and nothing is twice.
+// A runner stalls, at its first look at the pod or before its change of it, while another makes what was wanted since then.
+func TestRun_AnotherRunnerInBetween_IsNotUndone(t *testing.T) {
+	for _, method := range []string{"GET", "PUT"} {
+		t.Run(method, func(t *testing.T) {
+			w := newWorld(t, 1)
+			network, subnet := w.network(2101)
+			w.want(1, w.port(subnet, "10.101.0.10"))
+			w.change(network, map[string]any{"name": "first"})
+			job := realize.Job(network.Kind, network.ID, w.project, 1)
+			w.sim.Pod(0).SetFault(simcloud.Fault{Methods: []string{method}, PathContains: "/networks/", Count: 1, Before: func() {
+				w.change(network, map[string]any{"name": "second"})
+				if err := w.r.Run(t.Context(), job); err != nil {
+					t.Error(err)
+				}
+			}})
+			if err := w.r.Run(t.Context(), job); err != nil {
+				t.Error(err)
+			}
+			if name := w.one(0, "networks")["name"]; name != "second" {
+				t.Errorf("the network is called %v in the pod, want second", name)
+			}
+		})
+	}
+}
+
 func TestRun_AnyCallFails_EndsTheSame(t *testing.T) {
 	for name, fault := range map[string]simcloud.Fault{
 		"lost reply": {LostReply: true}, "reset": {Reset: true}, "half a body": {HalfBody: true}, "503": {Status: 503}, "500": {Status: 500},

@@ -43,6 +43,11 @@ func (r *Realizer) Port(ctx context.Context, id string, podNum int32) error {
 			row.Due = true
 			return tx.Enqueue(ctx, row.Job(""))
 		}
+		if bottom.Text("device_id") == "" {
+			if err := t.Idle(ctx, tx, t.top, podNum); err != nil {
+				return err
+			}
+		}
 		was, now := texts(row.Detail["groups"]), slices.Sorted(maps.Keys(groups))
 		row.Detail["groups"] = anys(now)
 		return t.joined(ctx, tx, was, now)

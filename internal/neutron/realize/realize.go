@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,8 +36,10 @@ type Options struct {
 	Token func(context.Context) (string, error) // of the service user
 	// Reserve returns the addresses of a subnet that a pod may use for itself, of which it allots some if there are none.
 	Reserve func(ctx context.Context, tx store.Tx, subnet *store.Object, podNum int32) ([]string, error)
-	Now     func() time.Time
-	Doubt   time.Duration // how long a request to which there was no answer may still be carried out
+	// Idle is told of each port that is in a pod and used by nothing there, as often as it is looked at.
+	Idle  func(ctx context.Context, tx store.Tx, port *store.Object, podNum int32) error
+	Now   func() time.Time
+	Doubt time.Duration // how long a request to which there was no answer may still be carried out
 }
 
 // Realizer makes objects in pods. Safe for concurrent use; of one object in one pod only one call should run at a time.
@@ -80,17 +83,29 @@ func (r *Realizer) Run(ctx context.Context, job store.NewJob) error {
 	if err != nil {
 		return fmt.Errorf("job %s %s: the resource is not <id>/<number of the pod>", job.Kind, job.Resource)
 	}
-	switch job.Kind {
-	case string(store.KindNetwork):
-		return r.Network(ctx, id, int32(podNum))
-	case string(store.KindSecurityGroup):
-		return r.SecurityGroup(ctx, id, int32(podNum))
-	case string(store.KindPort):
-		return r.Port(ctx, id, int32(podNum))
-	case store.JobShadows:
-		return r.Shadows(ctx, id, int32(podNum))
+	for look := 1; ; look++ {
+		err := r.once(ctx, job.Kind, id, int32(podNum))
+		if outdated := errors.Is(err, errOutdated) || southbound.Refused(err, http.StatusPreconditionFailed); !outdated || look == maxLooks {
+			return err
+		}
 	}
-	return fmt.Errorf("job %s %s: nothing of that kind is realized in pods", job.Kind, job.Resource)
+}
+
+// maxLooks is how often a run begins anew because what it saw has changed before it was done.
+const maxLooks = 3
+
+func (r *Realizer) once(ctx context.Context, kind, id string, podNum int32) error {
+	switch kind {
+	case string(store.KindNetwork):
+		return r.Network(ctx, id, podNum)
+	case string(store.KindSecurityGroup):
+		return r.SecurityGroup(ctx, id, podNum)
+	case string(store.KindPort):
+		return r.Port(ctx, id, podNum)
+	case store.JobShadows:
+		return r.Shadows(ctx, id, podNum)
+	}
+	return fmt.Errorf("job %s %s/%d: nothing of that kind is realized in pods", kind, id, podNum)
 }
 
 // target is an object in a pod, as a run finds it.
@@ -110,7 +125,7 @@ func (r *Realizer) target(ctx context.Context, kind store.ObjectKind, id string,
 	}
 	p := r.Pods.Snapshot().ByNum(podNum)
 	if p == nil {
-		return nil, r.forget(ctx, *row)
+		return nil, r.Store.InTx(ctx, func(tx store.Tx) error { return forget(ctx, tx, *row) })
 	}
 	if !p.Serves() {
 		return nil, &pod.UnavailableError{Pod: p.Name(), Service: pod.Network, Reason: "it is disabled"}
@@ -134,8 +149,12 @@ func (r *Realizer) row(ctx context.Context, from store.Reader, kind store.Object
 	return &rows[0], nil
 }
 
-func (r *Realizer) forget(ctx context.Context, row store.Realization) error {
-	return r.Store.InTx(ctx, func(tx store.Tx) error { return tx.DeleteRealization(ctx, row.Kind, row.TopID, row.PodNum) })
+// forget deletes a realization, and with that of a network those of its subnets.
+func forget(ctx context.Context, tx store.Tx, row store.Realization) error {
+	if err := forgetSubnets(ctx, tx, row, nil); err != nil {
+		return err
+	}
+	return tx.DeleteRealization(ctx, row.Kind, row.TopID, row.PodNum)
 }
 
 // Members of a realization's detail, for objects of which it is not known what came of making them.
@@ -210,7 +229,7 @@ func (t *target) remove(ctx context.Context, c southbound.Collection, more func(
 		if doubt = t.doubtful(row, bottom != nil); doubt {
 			return tx.PutRealization(ctx, *row)
 		}
-		return tx.DeleteRealization(ctx, row.Kind, row.TopID, row.PodNum)
+		return forget(ctx, tx, *row)
 	})
 	if err == nil && doubt {
 		err = errDoubt
@@ -226,6 +245,8 @@ func (t *target) made(ctx context.Context, bottomID string, more func(tx store.T
 		if row == nil || err != nil {
 			return err
 		}
+		was := *row
+		was.Detail = maps.Clone(row.Detail)
 		if more != nil {
 			if err := more(tx, row); err != nil {
 				return err
@@ -233,8 +254,21 @@ func (t *target) made(ctx context.Context, bottomID string, more func(tx store.T
 		}
 		row.BottomID, row.Revision = bottomID, t.top.Revision
 		delete(row.Detail, sentMember)
-		return tx.PutRealization(ctx, *row)
+		return putChanged(ctx, tx, []store.Realization{was}, *row)
 	})
+}
+
+// putChanged stores those of some realizations that do not say what they said: most runs change nothing, and to write it would collide
+// with who changes the object.
+func putChanged(ctx context.Context, tx store.Tx, known []store.Realization, rows ...store.Realization) error {
+	rows = slices.DeleteFunc(slices.Clone(rows), func(row store.Realization) bool {
+		return slices.ContainsFunc(known, func(was store.Realization) bool {
+			return was.Kind == row.Kind && was.TopID == row.TopID && was.PodNum == row.PodNum && was.BottomID == row.BottomID &&
+				was.Revision == row.Revision && was.DeletedAt.Equal(row.DeletedAt) && was.NetworkID == row.NetworkID &&
+				was.Shadow == row.Shadow && was.Due == row.Due && same("detail", merge(was.Detail, nil), merge(row.Detail, nil))
+		})
+	})
+	return tx.PutRealization(ctx, rows...)
 }
 
 // attributes are what an object should have in a pod.
@@ -267,9 +301,30 @@ func (t *target) ensure(ctx context.Context, c southbound.Collection, key, botto
 		a.plain(bottom)
 	}
 	if change := difference(merge(a.kept, southbound.Object{"description": key}), bottom); len(change) > 0 {
-		return t.neutron.Update(ctx, c, bottom.ID(), change)
+		return t.update(ctx, c, bottom, change, t.top)
 	}
 	return bottom, nil
+}
+
+// errOutdated says that what was wanted when a run began is not what is wanted now.
+var errOutdated = errors.New("it has changed at the top meanwhile")
+
+// update changes what is in the pod into what is wanted, if both are still what they were when they were read: another runner may have been
+// at it, to whom this one has lost its lease. The pod compares its side.
+func (t *target) update(ctx context.Context, c southbound.Collection, observed, change southbound.Object, wanted *store.Object) (southbound.Object, error) {
+	if err := t.still(ctx, wanted); err != nil {
+		return nil, err
+	}
+	return t.neutron.Update(ctx, c, observed, change)
+}
+
+// still returns nil if an object of the top is what it was when it was read.
+func (t *target) still(ctx context.Context, wanted *store.Object) error {
+	now, err := t.Store.Reader().Get(ctx, wanted.Kind, wanted.ID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && now.Revision != wanted.Revision {
+		return errOutdated
+	}
+	return err
 }
 
 // merge returns what is in either, the second overriding the first.

@@ -10,12 +10,14 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"go.uber.org/goleak"
 
 	"github.com/tricircle/tricircle/internal/identity"
 	"github.com/tricircle/tricircle/internal/neutron/realize"
@@ -23,6 +25,7 @@ import (
 	"github.com/tricircle/tricircle/internal/simcloud"
 	"github.com/tricircle/tricircle/internal/store"
 	"github.com/tricircle/tricircle/internal/store/sqlstore"
+	"github.com/tricircle/tricircle/internal/store/sqlstore/pgtest"
 )
 
 // world is a store of the top and pods whose Neutron is simulated, with nobody who runs jobs but the test.
@@ -36,14 +39,43 @@ type world struct {
 	later   time.Duration // by which the realizer's clock is ahead
 }
 
+// postgres starts with the first test that needs it.
+var postgres pgtest.Server
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(thenStop{m}) }
+
+// thenStop stops the server between the tests and the search for goroutines they left.
+type thenStop struct{ *testing.M }
+
+func (m thenStop) Run() int {
+	code := m.M.Run()
+	if err := postgres.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)
+		return 1
+	}
+	return code
+}
+
+// onEach runs a test on both databases: those about what transactions that run at the same time, or again, may see of each other.
+func onEach(t *testing.T, pods int, test func(t *testing.T, w *world)) {
+	t.Helper()
+	t.Run("SQLite", func(t *testing.T) { test(t, newWorld(t, pods)) })
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, newWorldOn(t, postgres.NewDatabase(t), pods)) })
+}
+
 func newWorld(t *testing.T, pods int) *world {
+	t.Helper()
+	return newWorldOn(t, "sqlite://:memory:", pods)
+}
+
+func newWorldOn(t *testing.T, database string, pods int) *world {
 	t.Helper()
 	sim, err := simcloud.Start(simcloud.Options{Pods: pods})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = sim.Close() })
-	s, err := sqlstore.Open(t.Context(), "sqlite://:memory:", time.Now)
+	s, err := sqlstore.Open(t.Context(), database, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,8 +97,9 @@ func newWorld(t *testing.T, pods int) *world {
 		}
 	}
 	w := &world{t: t, sim: sim, store: s, pods: registry}
-	w.r = realize.New(realize.Options{Store: s, Pods: registry, Token: keystone.ServiceToken, Reserve: reserve, Now: func() time.Time { return time.Now().Add(w.later) },
-		Doubt: time.Minute})
+	w.r = realize.New(realize.Options{Store: s, Pods: registry, Token: keystone.ServiceToken, Reserve: reserve,
+		Idle: func(context.Context, store.Tx, *store.Object, int32) error { return nil },
+		Now:  func() time.Time { return time.Now().Add(w.later) }, Doubt: time.Minute})
 	caller, err := keystone.Validate(t.Context(), sim.Token("demo", "demo", time.Hour))
 	if err != nil {
 		t.Fatal(err)
@@ -228,6 +261,16 @@ func (w *world) drainUntil(holds func() bool) (failures []error) {
 	}
 	w.t.Fatalf("the jobs never end: %v", failures[len(failures)-3:])
 	return nil
+}
+
+// realizations lists those of a kind, or of all.
+func (w *world) realizations(kind store.ObjectKind) []store.Realization {
+	w.t.Helper()
+	rows, err := w.store.Reader().Realizations(w.t.Context(), store.RealizationQuery{Kind: kind})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return rows
 }
 
 // in lists a collection of a pod as an administrator sees it, without the ports of OVN.

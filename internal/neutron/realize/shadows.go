@@ -318,7 +318,7 @@ func (b *batch) equal(ctx context.Context, row store.Realization, o southbound.O
 	}
 	wanted.plain(o)
 	if change := difference(wanted.kept, o); len(change) > 0 {
-		if _, err := b.neutron.Update(ctx, southbound.Ports, o.ID(), change); err != nil {
+		if _, err := b.neutron.Update(ctx, southbound.Ports, o, change); err != nil {
 			return err
 		}
 	}
