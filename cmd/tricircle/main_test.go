@@ -1,15 +1,31 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/tricircle/tricircle/internal/store/sqlstore/pgtest"
 )
 
-func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"tricircle": main})
+// postgres starts with the first test that needs it.
+var postgres pgtest.Server
+
+func TestMain(m *testing.M) { testscript.Main(thenStop{m}, map[string]func(){"tricircle": main}) }
+
+// thenStop stops the server after the tests.
+type thenStop struct{ *testing.M }
+
+func (m thenStop) Run() int {
+	code := m.M.Run()
+	if err := postgres.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)
+		return 1
+	}
+	return code
 }
 
 // TestScripts runs the scenarios of testdata with the real command, each in a folder and an environment of its own.

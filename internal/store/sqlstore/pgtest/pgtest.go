@@ -68,6 +68,12 @@ func (s *Server) NewDatabase(t testing.TB) string {
 	return s.url(name)
 }
 
+// Installed tells whether PostgreSQL is on the machine, for tests that can do without.
+func (s *Server) Installed() bool {
+	_, err := findBinaries()
+	return err == nil
+}
+
 // Stop ends the server, if it ever ran, and removes its files.
 func (s *Server) Stop() error {
 	if s.command == nil {
