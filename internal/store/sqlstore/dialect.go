@@ -27,6 +27,7 @@ type dialect struct {
 	goose     goose.Dialect
 	isolation sql.IsolationLevel // of write transactions: reads see one snapshot, and lost updates are errors
 	numbered  bool               // placeholders are $1, $2, ... rather than ?
+	prepares  bool               // statements must be prepared by us to be prepared once
 	// routingRows, textRows, uuidRows, jobRows and realizationRows are SELECTs that turn one argument, a JSON array, into rows. So a statement
 	// over any number of rows has a constant text and few arguments. Their columns: those of routingRow; "value"; "value"; those of
 	// newJobRow; those of realizationRow.
@@ -64,6 +65,7 @@ type jsonTexts struct {
 var sqliteDialect = dialect{
 	name:      "sqlite",
 	goose:     goose.DialectSQLite3,
+	prepares:  true,
 	isolation: sql.LevelDefault, // BEGIN IMMEDIATE, see sqliteDSN: writers run one after the other
 	routingRows: `
 		SELECT value ->> 'type' AS type, unhex(value ->> 'top_id', '-') AS top_id,

@@ -116,7 +116,7 @@ func (s *Store) EnqueueJobs(ctx context.Context, jobs ...store.NewJob) (rows []s
 }
 
 // enqueue asks for jobs in a transaction, and returns their rows, each once, in the order given.
-func (s *Store) enqueue(ctx context.Context, tx *sql.Tx, jobs []store.NewJob) ([]store.Job, error) {
+func (s *Store) enqueue(ctx context.Context, tx querier, jobs []store.NewJob) ([]store.Job, error) {
 	type key struct{ kind, resource string }
 	place := map[key]int{} // a statement cannot touch a row twice
 	var each []store.NewJob

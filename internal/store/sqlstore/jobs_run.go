@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -55,9 +54,9 @@ func (s *Store) RenewJob(ctx context.Context, l store.JobLease, d time.Duration)
 
 // changeJob reads a row, lets f change it, and writes it, in one transaction: who else changes it meanwhile fails, or makes this one
 // run again. It returns the row as it was written.
-func (s *Store) changeJob(ctx context.Context, id int64, f func(tx *sql.Tx, j *jobRow, now time.Time) error) (store.Job, error) {
+func (s *Store) changeJob(ctx context.Context, id int64, f func(tx querier, j *jobRow, now time.Time) error) (store.Job, error) {
 	var row jobRow
-	err := s.inTx(ctx, func(tx *sql.Tx) (err error) {
+	err := s.inTx(ctx, func(tx querier) (err error) {
 		if row, err = s.job(ctx, tx, id); err != nil {
 			return err
 		}
@@ -87,7 +86,7 @@ func (j *jobRow) become(state store.JobState, now, runAt time.Time) {
 
 // FinishJob implements store.Jobs.
 func (s *Store) FinishJob(ctx context.Context, l store.JobLease, o store.JobOutcome) (store.Job, error) {
-	job, err := s.changeJob(ctx, l.ID, func(tx *sql.Tx, j *jobRow, now time.Time) error {
+	job, err := s.changeJob(ctx, l.ID, func(tx querier, j *jobRow, now time.Time) error {
 		if j.Fence != l.Fence || j.Owner == "" || j.State.Ended() {
 			return store.ErrLeaseLost
 		}
@@ -121,7 +120,7 @@ func (s *Store) FinishJob(ctx context.Context, l store.JobLease, o store.JobOutc
 }
 
 // waits writes down what a job waits for, if anything, and tells what waits for it.
-func (s *Store) waits(ctx context.Context, tx *sql.Tx, j *jobRow, o store.JobOutcome) error {
+func (s *Store) waits(ctx context.Context, tx querier, j *jobRow, o store.JobOutcome) error {
 	if o.State == store.JobQueued {
 		return nil
 	}
@@ -144,7 +143,7 @@ func (s *Store) waits(ctx context.Context, tx *sql.Tx, j *jobRow, o store.JobOut
 
 // RedoJob implements store.Jobs.
 func (s *Store) RedoJob(ctx context.Context, id int64) (store.Job, error) {
-	job, err := s.changeJob(ctx, id, func(_ *sql.Tx, j *jobRow, now time.Time) error {
+	job, err := s.changeJob(ctx, id, func(_ querier, j *jobRow, now time.Time) error {
 		switch {
 		case j.State.Ended():
 			return store.ErrNotFound
@@ -163,7 +162,7 @@ func (s *Store) RedoJob(ctx context.Context, id int64) (store.Job, error) {
 
 // CancelJob implements store.Jobs.
 func (s *Store) CancelJob(ctx context.Context, id int64) (store.Job, error) {
-	job, err := s.changeJob(ctx, id, func(_ *sql.Tx, j *jobRow, now time.Time) error {
+	job, err := s.changeJob(ctx, id, func(_ querier, j *jobRow, now time.Time) error {
 		if j.State.Ended() {
 			return store.ErrNotFound
 		}

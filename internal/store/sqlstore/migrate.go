@@ -57,7 +57,7 @@ func (s *Store) migrator() (*goose.Provider, error) {
 		}
 		options = append(options, goose.WithSessionLocker(locker))
 	}
-	provider, err := goose.NewProvider(s.dialect.goose, s.write, folder, options...)
+	provider, err := goose.NewProvider(s.dialect.goose, s.write.DB, folder, options...)
 	if err != nil {
 		return nil, fmt.Errorf("load migrations: %w", err)
 	}

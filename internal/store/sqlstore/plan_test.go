@@ -106,7 +106,7 @@ var (
 	sortsAll = regexp.MustCompile(`(?m)^\s*(->\s+)?Sort  |TEMP B-TREE FOR ORDER BY`)
 )
 
-func explain(t *testing.T, s *Store, text string, args []any) string {
+func explain(t testing.TB, s *Store, text string, args []any) string {
 	t.Helper()
 	prefix, scan := "EXPLAIN ", scalar[string]
 	if s.dialect == &sqliteDialect {

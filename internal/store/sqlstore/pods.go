@@ -63,7 +63,7 @@ func (s *Store) ListPods(ctx context.Context) ([]store.Pod, error) {
 
 // CreatePod implements store.Pods.
 func (s *Store) CreatePod(ctx context.Context, p store.Pod) (store.Pod, error) {
-	err := s.inTx(ctx, func(tx *sql.Tx) error {
+	err := s.inTx(ctx, func(tx querier) error {
 		rivals, err := s.rivals(ctx, tx, &p)
 		if err != nil {
 			return err
@@ -73,11 +73,11 @@ func (s *Store) CreatePod(ctx context.Context, p store.Pod) (store.Pod, error) {
 		}
 		now := s.now().UnixMicro()
 		p.CreatedAt, p.UpdatedAt = timeOf(now), timeOf(now)
-		err = tx.QueryRowContext(ctx, s.pods.insert,
-			p.ID, p.RegionName, p.DCName, string(p.State), isTop(&p), now, now).Scan(&p.Num)
+		nums, err := query(ctx, tx, scalar[int32], s.pods.insert, p.ID, p.RegionName, p.DCName, string(p.State), isTop(&p), now, now)
 		if err != nil {
 			return err
 		}
+		p.Num = nums[0]
 		return s.insertZones(ctx, tx, p.Num, p.Zones)
 	})
 	if err != nil {
@@ -88,7 +88,7 @@ func (s *Store) CreatePod(ctx context.Context, p store.Pod) (store.Pod, error) {
 
 // UpdatePod implements store.Pods.
 func (s *Store) UpdatePod(ctx context.Context, p store.Pod) error {
-	err := s.inTx(ctx, func(tx *sql.Tx) error {
+	err := s.inTx(ctx, func(tx querier) error {
 		rivals, err := s.rivals(ctx, tx, &p)
 		if err != nil {
 			return err
@@ -119,7 +119,7 @@ func (s *Store) UpdatePod(ctx context.Context, p store.Pod) error {
 
 // DeletePod implements store.Pods. The zones go with the pod.
 func (s *Store) DeletePod(ctx context.Context, id string) error {
-	err := s.inTx(ctx, func(tx *sql.Tx) error {
+	err := s.inTx(ctx, func(tx querier) error {
 		n, err := exec(ctx, tx, s.pods.remove, id)
 		if err == nil && n == 0 {
 			err = store.ErrNotFound
@@ -132,7 +132,7 @@ func (s *Store) DeletePod(ctx context.Context, id string) error {
 	return nil
 }
 
-func (s *Store) insertZones(ctx context.Context, tx *sql.Tx, num int32, zones []store.Zone) error {
+func (s *Store) insertZones(ctx context.Context, tx querier, num int32, zones []store.Zone) error {
 	for i, z := range zones {
 		if _, err := exec(ctx, tx, s.pods.insertZone, num, i, z.Name, z.PodName); err != nil {
 			return fmt.Errorf("zone %s: %w", z.Name, err)
@@ -148,7 +148,7 @@ type rival struct {
 	isTop          int
 }
 
-func (s *Store) rivals(ctx context.Context, tx *sql.Tx, p *store.Pod) ([]rival, error) {
+func (s *Store) rivals(ctx context.Context, tx querier, p *store.Pod) ([]rival, error) {
 	scan := func(rows *sql.Rows) (r rival, err error) {
 		err = rows.Scan(&r.num, &r.id, &r.regionName, &r.isTop)
 		return r, err

@@ -70,11 +70,11 @@ func (w *where) String() string {
 }
 
 // inTx runs f in a write transaction, and once more when it collided with another: f must have no effect elsewhere.
-func (s *Store) inTx(ctx context.Context, f func(tx *sql.Tx) error) error {
+func (s *Store) inTx(ctx context.Context, f func(tx querier) error) error {
 	return retry(ctx, s.dialect.retryable, func() error { return s.tryTx(ctx, f) })
 }
 
-func (s *Store) tryTx(ctx context.Context, f func(tx *sql.Tx) error) (err error) {
+func (s *Store) tryTx(ctx context.Context, f func(tx querier) error) (err error) {
 	conn, err := s.write.Conn(ctx)
 	if err != nil {
 		return err
@@ -84,7 +84,7 @@ func (s *Store) tryTx(ctx context.Context, f func(tx *sql.Tx) error) (err error)
 	if err != nil {
 		return err
 	}
-	if err := f(tx); err != nil {
+	if err := f(transaction{tx, s.write.count}); err != nil {
 		if undo := tx.Rollback(); undo != nil && !errors.Is(undo, sql.ErrTxDone) {
 			return errors.Join(err, undo)
 		}

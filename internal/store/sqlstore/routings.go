@@ -242,7 +242,7 @@ func (s *Store) PurgeRoutings(ctx context.Context, podNum int32, limit int) (int
 		return 0, nil
 	}
 	var n int64
-	err := s.inTx(ctx, func(tx *sql.Tx) (err error) {
+	err := s.inTx(ctx, func(tx querier) (err error) {
 		n, err = exec(ctx, tx, s.routings.purge, podNum, limit)
 		return err
 	})

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 
@@ -96,7 +95,7 @@ func (s *Store) PutRoutings(ctx context.Context, routings []store.Routing) error
 	if err != nil {
 		return fmt.Errorf("put routings: %w", err)
 	}
-	err = s.inTx(ctx, func(tx *sql.Tx) error {
+	err = s.inTx(ctx, func(tx querier) error {
 		if err := s.internProjects(ctx, tx, rows); err != nil {
 			return err
 		}
@@ -120,7 +119,7 @@ func (s *Store) ClaimRouting(ctx context.Context, r store.Routing) (bool, error)
 		bottomID = s.dialect.uuid(*row.BottomID)
 	}
 	var inserted int64
-	err = s.inTx(ctx, func(tx *sql.Tx) error {
+	err = s.inTx(ctx, func(tx querier) error {
 		if err := s.internProjects(ctx, tx, []routingRow{row}); err != nil {
 			return err
 		}
@@ -135,7 +134,7 @@ func (s *Store) ClaimRouting(ctx context.Context, r store.Routing) (bool, error)
 }
 
 // internProjects gives a number to every project of rows that has none yet.
-func (s *Store) internProjects(ctx context.Context, tx *sql.Tx, rows []routingRow) error {
+func (s *Store) internProjects(ctx context.Context, tx querier, rows []routingRow) error {
 	var projects []string
 	seen := map[string]bool{}
 	for _, r := range rows {

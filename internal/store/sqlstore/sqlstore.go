@@ -13,6 +13,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/tricircle/tricircle/internal/store"
@@ -21,8 +22,8 @@ import (
 // Store is a store.Store in an SQL database. Open makes one.
 type Store struct {
 	dialect   *dialect
-	read      *sql.DB // autocommitted statements that change nothing
-	write     *sql.DB // everything else; the same handle as read where the engine allows many writers
+	read      *handle // autocommitted statements that change nothing
+	write     *handle // everything else; the same handle as read where the engine allows many writers
 	now       func() time.Time
 	pods      podStatements
 	routings  routingStatements
@@ -48,10 +49,11 @@ func Open(ctx context.Context, url string, now func() time.Time) (*Store, error)
 	if err != nil {
 		return nil, err
 	}
+	var count atomic.Int64
 	s := &Store{
 		dialect:  d,
-		read:     read,
-		write:    write,
+		read:     &handle{DB: read, count: &count},
+		write:    &handle{DB: write, count: &count},
 		now:      now,
 		pods:     newPodStatements(d),
 		routings: newRoutingStatements(d),
@@ -60,6 +62,9 @@ func Open(ctx context.Context, url string, now func() time.Time) (*Store, error)
 		jobs:     newJobStatements(d),
 		owned:    newOwnedStatements(d),
 		turns:    newTurns(),
+	}
+	if d.prepares && read != write {
+		s.read.prepared = map[string]*sql.Stmt{}
 	}
 	// The writer first: it is the one that may create an SQLite file and turn on its write-ahead log.
 	for _, db := range []*sql.DB{write, read} {
@@ -81,7 +86,7 @@ func (s *Store) Ping(ctx context.Context) error {
 // Close waits for running statements and closes all connections.
 func (s *Store) Close() error {
 	err := s.write.Close()
-	if s.read != s.write {
+	if s.read.DB != s.write.DB {
 		err = errors.Join(s.read.Close(), err)
 	}
 	return err

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -34,7 +33,7 @@ func (s *Store) inTurns(ctx context.Context, f func(t *txn) error) error {
 		if err := t.turns.wait(ctx, needed); err != nil {
 			return err
 		}
-		err := s.tryTx(ctx, func(tx *sql.Tx) error {
+		err := s.tryTx(ctx, func(tx querier) error {
 			t.view, t.tx = view{s, tx}, tx
 			return f(t)
 		})
@@ -62,7 +61,7 @@ type view struct {
 // txn is a store.Tx.
 type txn struct {
 	view
-	tx       *sql.Tx
+	tx       querier
 	turns    *heldTurns
 	updated  []stamps
 	enqueued bool
