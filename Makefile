@@ -15,7 +15,7 @@ ONLY    ?=
 SHARE   ?= $(shell git rev-list --count HEAD 2>/dev/null || echo 0)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race bench microbench check lint tidy acceptance tempest testbed-up testbed-down testbed-reset fmt clean
+.PHONY: help build demo test race bench bench-ports microbench check lint tidy acceptance tempest testbed-up testbed-down testbed-reset fmt clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ race: bin/summary ## the same with the race detector, if gcc is there
 bench: build ## figures of the built program, into docs/benchmarks.md: 5 minutes on a quiet machine
 	go build -o bin/bench ./test/bench
 	bin/bench -o docs/benchmarks.md
+
+bench-ports: ## a million ports in PostgreSQL: medians of what the networking API asks the database, and the plans
+	go test -v -run '^$$' -bench Objects/PostgreSQL -ports 1000000 -timeout 60m ./internal/store/sqlstore
 
 microbench: ## allocations and time of the hot paths
 	go test -run '^$$' -bench . -benchmem ./...

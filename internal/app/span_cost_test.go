@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -107,6 +108,11 @@ func (c *crowd) fill(servers int) {
 // cost is what something needs: calls to services of all pods, and statements to the database.
 type cost struct{ calls, statements int }
 
+// like tells whether two are the same, but for a statement or two: an address or a turn may be taken, a lease be renewed.
+func (c cost) like(o cost) bool {
+	return c.calls == o.calls && max(c.statements, o.statements)-min(c.statements, o.statements) <= 2
+}
+
 func (c *crowd) cost(f func()) (of cost) {
 	c.t.Helper()
 	for i := range c.pods {
@@ -115,7 +121,11 @@ func (c *crowd) cost(f func()) (of cost) {
 	before := c.top.store.Statements()
 	f()
 	for i := range c.pods {
-		of.calls += int(c.sim.Pod(i).RequestCount())
+		for _, r := range c.sim.Pod(i).Requests() {
+			if probe := strings.HasSuffix(r.Path, "/") || strings.HasSuffix(r.Path, "/os-availability-zone"); !probe {
+				of.calls++
+			}
+		}
 	}
 	of.statements = int(c.top.store.Statements() - before)
 	return of
@@ -148,10 +158,10 @@ func TestSpan_BootInACrowd_CostsTheSame(t *testing.T) {
 		if first == (cost{}) {
 			first = boot
 		}
-		if boot != first {
+		if !boot.like(first) {
 			t.Errorf("a boot on a network of %d pods with %d servers each costs %+v, and of one server %+v", size.pods, size.servers, boot, first)
 		}
-		if known, ok := after[size.pods]; ok && known != follows {
+		if known, ok := after[size.pods]; ok && !known.like(follows) {
 			t.Errorf("in %d pods with %d servers each %+v follow, and with fewer %+v", size.pods, size.servers, follows, known)
 		}
 		after[size.pods] = follows

@@ -25,11 +25,15 @@ func main() {
 	}
 	b := &bench{}
 	flag.StringVar(&b.binary, "top", "bin/tricircle", "the program to measure")
-	flag.StringVar(&b.only, "only", "abcd", "which tables: a proxy, b lists, c load, d footprint")
+	flag.StringVar(&b.only, "only", "abcde", "which tables: a proxy, b lists, c load, d footprint, e networking")
 	flag.StringVar(&b.profiles, "profiles", "", "folder for CPU and heap profiles of the top under each load")
 	flag.DurationVar(&b.round, "round", time.Second, "of one round of a measurement")
 	flag.IntVar(&b.rounds, "rounds", 5, "of table a")
 	flag.DurationVar(&b.load, "load", 20*time.Second, "of each load of table c")
+	flag.StringVar(&b.keystone, "keystone", "http://127.0.0.1:5000/v3", "of a real OpenStack, for table e: the testbed's")
+	flag.StringVar(&b.region, "region", "site1", "of it, whose Neutron is compared with")
+	flag.IntVar(&b.rows, "rows", 1000, "networks, and ports, that there are in table e")
+	flag.DurationVar(&b.operation, "operation", 10*time.Second, "of each operation of table e")
 	flag.Func("set", "setting of the top, section.key=value; may be repeated", func(s string) error { b.set = append(b.set, s); return nil })
 	out := flag.String("o", "", "file whose figures are replaced")
 	flag.Parse()
@@ -46,8 +50,9 @@ func exit(err error) {
 // bench is one run.
 type bench struct {
 	binary, only, profiles string
-	round, load            time.Duration
-	rounds                 int
+	keystone, region       string
+	round, load, operation time.Duration
+	rounds, rows           int
 	set                    []string
 	dir                    string // of databases and configuration, gone afterwards
 }
@@ -61,7 +66,7 @@ func (b *bench) run(ctx context.Context, out string) (err error) {
 	for _, section := range []struct {
 		letter  string
 		measure func(context.Context) ([]table, error)
-	}{{"a", b.proxies}, {"b", b.lists}, {"c", b.loads}, {"d", b.footprint}} {
+	}{{"a", b.proxies}, {"b", b.lists}, {"c", b.loads}, {"d", b.footprint}, {"e", b.networking}} {
 		if !strings.Contains(b.only, section.letter) {
 			continue
 		}

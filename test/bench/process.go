@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,8 @@ import (
 type process struct {
 	cmd *exec.Cmd
 	log *os.File // what it writes to stderr
+	// folder goes with the process; "" for none.
+	folder string
 }
 
 // start runs a program, on the cores that cpus lists, or on all if that is empty.
@@ -52,6 +55,9 @@ func (p *process) stop() {
 	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait()
 	_ = p.log.Close()
+	if p.folder != "" {
+		_ = os.RemoveAll(p.folder)
+	}
 }
 
 // complaint is what the process wrote last.
@@ -85,8 +91,8 @@ func (p *process) memory(line string) int64 {
 // top is a running top.
 type top struct {
 	*process
-	nova, admin, ops string        // addresses
-	ready            time.Duration // it took to be ready
+	nova, admin, neutron, ops string        // addresses
+	ready                     time.Duration // it took to be ready
 }
 
 // startTop migrates a new database, runs the top on it, and waits until it is ready.
@@ -95,13 +101,16 @@ func (b *bench) startTop(ctx context.Context, cpus string, s *sim) (_ *top, err 
 	if err != nil {
 		return nil, err
 	}
-	t := &top{nova: freeAddress(), admin: freeAddress(), ops: freeAddress()}
+	return b.startOn(ctx, cpus, "sqlite://"+filepath.Join(database, "tricircle.db"), "keystone.auth_url="+s.AuthURL)
+}
+
+// startOn is startTop on a database, by its URL, with settings.
+func (b *bench) startOn(ctx context.Context, cpus, database string, set ...string) (_ *top, err error) {
+	t := &top{nova: freeAddress(), admin: freeAddress(), neutron: freeAddress(), ops: freeAddress()}
 	var args []string
-	for _, set := range append([]string{
-		"database.connection=sqlite://" + filepath.Join(database, "tricircle.db"),
-		"keystone.auth_url=" + s.AuthURL, "keystone.username=nova", "keystone.password=secret",
-		"nova-gw.listen=" + t.nova, "cinder-gw.listen=" + freeAddress(), "admin-api.listen=" + t.admin, "ops.listen=" + t.ops,
-	}, b.set...) {
+	for _, set := range slices.Concat([]string{"database.connection=" + database, "keystone.username=nova", "keystone.password=secret",
+		"nova-gw.listen=" + t.nova, "cinder-gw.listen=" + freeAddress(), "admin-api.listen=" + t.admin, "neutron.listen=" + t.neutron,
+		"ops.listen=" + t.ops}, set, b.set) {
 		args = append(args, "--set", set)
 	}
 	if out, err := command(ctx, "", b.binary, append([]string{"db", "migrate"}, args...)...).CombinedOutput(); err != nil {

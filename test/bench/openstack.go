@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// account is a project of a real OpenStack that exists as long as a measurement.
+type account struct {
+	keystone, token string // of the administrator, who is a member of the project
+	project         string // its id
+	projectToken    string
+	neutron         string // address of the region's
+}
+
+// call makes a call to Keystone and decodes the answer, unless into is nil. It returns the token that the answer has, if any.
+func (a *account) call(method, path, body string, into any) (token string, err error) {
+	client := &http.Client{Timeout: answerTimeout}
+	req, err := http.NewRequest(method, a.keystone+path, strings.NewReader(body))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if a.token != "" {
+		req.Header.Set("X-Auth-Token", a.token)
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = res.Body.Close() }()
+	text, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode > 299 {
+		err = fmt.Errorf("%s %s: %s %s", method, path, res.Status, bytes.TrimSpace(text))
+	}
+	if err == nil && into != nil {
+		err = json.Unmarshal(text, into)
+	}
+	return res.Header.Get("X-Subject-Token"), err
+}
+
+// scoped asks for a token of the administrator in a project.
+func (a *account) scoped(project string, into any) (string, error) {
+	return a.call("POST", "/auth/tokens", `{"auth": {"identity": {"methods": ["password"], "password": {"user": {"name": "admin", "password": "secret",
+		"domain": {"name": "Default"}}}}, "scope": {"project": {`+project+`}}}}`, into)
+}
+
+// newAccount makes a project, in which the administrator may do everything.
+func newAccount(keystone, region string) (_ *account, err error) {
+	a := &account{keystone: keystone}
+	if a.token, err = a.scoped(`"name": "admin", "domain": {"name": "Default"}`, nil); err != nil {
+		return nil, err
+	}
+	var made struct{ Project struct{ ID string } }
+	name := fmt.Sprintf("tricircle-bench-%d", time.Now().UnixNano())
+	if _, err := a.call("POST", "/projects", `{"project": {"name": "`+name+`"}}`, &made); err != nil {
+		return nil, err
+	}
+	a.project = made.Project.ID
+	var self struct {
+		Token struct{ User struct{ ID string } }
+	}
+	var roles struct{ Roles []struct{ ID string } }
+	for _, name := range []string{"member", "admin"} {
+		if _, err = a.scoped(`"name": "admin", "domain": {"name": "Default"}`, &self); err == nil {
+			_, err = a.call("GET", "/roles?name="+name, "", &roles)
+		}
+		if err == nil {
+			_, err = a.call("PUT", "/projects/"+a.project+"/users/"+self.Token.User.ID+"/roles/"+roles.Roles[0].ID, "", nil)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	var catalog struct {
+		Token struct {
+			Catalog []struct {
+				Type      string
+				Endpoints []struct{ Region, Interface, URL string }
+			}
+		}
+	}
+	if a.projectToken, err = a.scoped(`"id": "`+a.project+`"`, &catalog); err != nil {
+		return nil, err
+	}
+	for _, service := range catalog.Token.Catalog {
+		for _, e := range service.Endpoints {
+			if service.Type == "network" && e.Region == region && e.Interface == "public" {
+				a.neutron, _, _ = strings.Cut(strings.TrimPrefix(e.URL, "http://"), "/")
+			}
+		}
+	}
+	if a.neutron == "" {
+		return nil, fmt.Errorf("region %s has no networking service over plain HTTP", region)
+	}
+	_, err = ask(a.neutron, request("PUT", "/v2.0/quotas/"+a.project, a.projectToken, `{"quota": {"network": -1, "subnet": -1, "port": -1}}`), 200)
+	return a, err
+}
+
+// forget removes the project.
+func (a *account) forget() error {
+	_, err := a.call("DELETE", "/projects/"+a.project, "", nil)
+	return err
+}
