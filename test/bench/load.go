@@ -29,7 +29,8 @@ type conn struct {
 // answer is what is known of one. Body is nil unless it was asked for, and valid until the next call.
 type answer struct {
 	status  int
-	partial bool // a list that a pod is missing from
+	partial bool   // a list that a pod is missing from
+	token   string // that Keystone gives in a header; "" if it gives none
 	body    []byte
 }
 
@@ -88,6 +89,8 @@ func (c *conn) read(wantBody bool) (a answer, err error) {
 			last = string(value) == "close"
 		case bytes.EqualFold(name, []byte("X-Tricircle-Missing-Pods")):
 			a.partial = true
+		case bytes.EqualFold(name, []byte("X-Subject-Token")):
+			a.token = string(value)
 		}
 	}
 	var body *bytes.Buffer

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,11 +18,9 @@ import (
 
 // networking makes table e: the networking API of the top against that of a real Neutron.
 func (b *bench) networking(ctx context.Context) (_ []table, err error) {
-	if res, err := http.Get(b.keystone); err != nil {
-		fmt.Fprintf(os.Stderr, "bench: table e is left out: no Keystone at %s; bring up the testbed (make testbed-up) or say where one is (-keystone)\n", b.keystone)
+	if !answers(b.keystone) {
+		fmt.Fprintf(os.Stderr, "bench: table e is left out: no Keystone at %s; bring up the testbed (make testbed-up), or say where one is (-keystone)\n", b.keystone)
 		return nil, nil
-	} else {
-		_ = res.Body.Close()
 	}
 	a, err := newAccount(b.keystone, b.region)
 	if err != nil {
@@ -65,6 +62,13 @@ func (b *bench) networking(ctx context.Context) (_ []table, err error) {
 			millis(theirs.percentile(50)), millis(ours.percentile(50)), ratio(theirs.percentile(50).Seconds(), ours.percentile(50).Seconds()))
 	}
 	return []table{out}, nil
+}
+
+// answers tells whether a service answers at a URL.
+func answers(url string) bool {
+	address, path, _ := strings.Cut(strings.TrimPrefix(url, "http://"), "/")
+	_, err := ask(address, request("GET", "/"+path, "", ""), 200)
+	return err == nil
 }
 
 func rate(v float64) string { return fmt.Sprintf("%.*f", max(0, decimals(v)-1), v) }

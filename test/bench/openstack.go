@@ -1,11 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 	"time"
 )
@@ -20,28 +17,17 @@ type account struct {
 
 // call makes a call to Keystone and decodes the answer, unless into is nil. It returns the token that the answer has, if any.
 func (a *account) call(method, path, body string, into any) (token string, err error) {
-	client := &http.Client{Timeout: answerTimeout}
-	req, err := http.NewRequest(method, a.keystone+path, strings.NewReader(body))
-	if err != nil {
-		return "", err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	if a.token != "" {
-		req.Header.Set("X-Auth-Token", a.token)
-	}
-	res, err := client.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = res.Body.Close() }()
-	text, err := io.ReadAll(res.Body)
-	if err == nil && res.StatusCode > 299 {
-		err = fmt.Errorf("%s %s: %s %s", method, path, res.Status, bytes.TrimSpace(text))
+	address, prefix, _ := strings.Cut(strings.TrimPrefix(a.keystone, "http://"), "/")
+	c := conn{address: address}
+	defer c.close()
+	got, err := c.do(request(method, "/"+prefix+path, a.token, body), true)
+	if err == nil && (got.status < 200 || got.status > 299) {
+		err = fmt.Errorf("%s %s: %d %.300s", method, path, got.status, got.body)
 	}
 	if err == nil && into != nil {
-		err = json.Unmarshal(text, into)
+		err = json.Unmarshal(got.body, into)
 	}
-	return res.Header.Get("X-Subject-Token"), err
+	return got.token, err
 }
 
 // scoped asks for a token of the administrator in a project.
