@@ -199,7 +199,7 @@ func (s *subject) time(ctx context.Context, clients int, o operation) (*result, 
 
 // fill makes objects that nobody measures, so that there is something to list.
 func (s *subject) fill(ctx context.Context, kind, create string) error {
-	some := min(25, s.rows)
+	some := min(5, s.rows) // a busy Neutron takes its time
 	one := strings.TrimSuffix(strings.TrimPrefix(create, `{"`+kind+`": `), "}")
 	body := `{"` + kind + `s": [` + strings.Repeat(one+", ", some-1) + one + `]}`
 	for n := 0; n < s.rows; n += some {

@@ -155,3 +155,16 @@ func TestAudit_Shadows_AreRepaired(t *testing.T) {
 		t.Errorf("all is as it should be, but the pod got %v", got)
 	}
 }
+
+func TestShadows_NetworkIsNewInAPodWithTheGroup_AreMade(t *testing.T) {
+	w := newWorld(t, 2)
+	_, one := w.network(2101)
+	_, other := w.network(2102)
+	web := w.group("web")
+	w.rule(web, web, nil)
+	w.want(1, w.port(one, "10.101.0.10", web))
+	w.want(2, w.port(other, "10.102.0.10", web))
+	w.wantShadows("no network in common", shadows{}, shadows{})
+	w.want(2, w.port(one, "10.101.0.11", web))
+	w.wantShadows("one network in common", shadows{"10.101.0.11": {"web"}}, shadows{"10.101.0.10": {"web"}})
+}
