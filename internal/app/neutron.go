@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/tricircle/tricircle/internal/neutron/api"
 	"github.com/tricircle/tricircle/internal/neutron/ipam"
@@ -62,7 +63,11 @@ func (c *core) livePorts() plugin.Live {
 		}
 		live := make(map[string]plugin.PortState, len(ports))
 		for id, p := range ports {
-			live[id] = plugin.PortState{Status: p.Status, DeviceID: p.DeviceID, DeviceOwner: p.Owner, HostID: p.Pod.TopHost(p.HostID),
+			owner := p.Owner
+			if zone, ok := strings.CutPrefix(owner, "compute:"); ok {
+				owner = "compute:" + p.Pod.TopZone(zone)
+			}
+			live[id] = plugin.PortState{Status: p.Status, DeviceID: p.DeviceID, DeviceOwner: owner, HostID: p.Pod.TopHost(p.HostID),
 				VIFType: p.VIFType, VIFDetails: p.Details, Profile: p.Profile}
 		}
 		return live

@@ -230,3 +230,26 @@ func TestNICs_ClearedDHCPOptions_AreClearedInThePod(t *testing.T) {
 		s.eventually(fmt.Sprint("the pod has only the options ", c.left), func() bool { return slices.Equal(options(), c.left) })
 	}
 }
+
+func TestNICs_FiltersByWhatPodsKnow_FindWhatIsShown(t *testing.T) {
+	s := newSpan(t)
+	network, _ := s.networkWithSubnet(`"ip_version": 4, "cidr": "10.0.0.0/24"`)
+	idle := s.network("POST", "/ports", `{"port": {"network_id": "`+network+`"}}`).want(t, 201).id(t, "port")
+	server := s.boot("az2", on(network)).want(t, 202).id(t, "server")
+	used := s.ports("device_id=" + server)[0]["id"].(string)
+	host := s.asAdmin("GET", "/ports/"+used, "").want(t, 200).one(t, "port", "binding:host_id").(string)
+	if !strings.HasSuffix(host, ".pod2") {
+		t.Errorf("the port is on host %q, want one of pod2", host)
+	}
+	for query, want := range map[string][]string{"status=ACTIVE": {used}, "status=ACTIVE&fields=id": {used}, "status=DOWN": {idle}, "status=BUILD": nil,
+		"binding:host_id=" + host: {used}, "binding:host_id=elsewhere": nil, "binding:host_id=" + host + "&status=DOWN": nil,
+		"device_owner=compute:az2": {used}} {
+		var got []string
+		for _, p := range s.asAdmin("GET", "/ports?network_id="+network+"&"+query, "").want(t, 200).get(t, "ports").([]any) {
+			got = append(got, p.(map[string]any)["id"].(string))
+		}
+		if !cmp.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", query, got, want)
+		}
+	}
+}

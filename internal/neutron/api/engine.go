@@ -12,7 +12,10 @@ import (
 	"github.com/tricircle/tricircle/internal/store"
 )
 
-// Options are what the API works with. All but Routes, CheckQuota and MaxPage are required.
+// DefaultMaxLive asks a pod that has all of the ports some 70 times.
+const DefaultMaxLive = 10000
+
+// Options are what the API works with. All but Routes, CheckQuota, MaxPage and MaxLive are required.
 type Options struct {
 	Resources  []*Resource
 	Routes     []Route
@@ -30,6 +33,8 @@ type Options struct {
 	NewID   func() string // of objects: UUIDs
 	Now     func() time.Time
 	MaxPage int // the most objects in one answer; 0 means no bound (pagination_max_limit)
+	// MaxLive is the most objects that a list looks at for the sake of conditions on live attributes; 0 means DefaultMaxLive.
+	MaxLive int
 	Log     *slog.Logger
 }
 

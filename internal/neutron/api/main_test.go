@@ -104,7 +104,7 @@ func (f *fixture) networks() *Resource {
 			{Name: "name", Post: true, Put: true, Default: "", Validate: schema.String(255)},
 			{Name: "subnets", NoFilter: true, NoSort: true},
 			{Name: "admin_state_up", Post: true, Put: true, Default: true, Convert: schema.ToBool},
-			{Name: "status"},
+			{Name: "status", Live: true},
 			{Name: "shared", Post: true, Put: true, Default: false, Convert: schema.ToBool, NoSort: true, Enforce: true},
 			{Name: "mtu", Post: true, Put: true, Default: 1500, Convert: schema.ToInt},
 			{Name: "router:external", Post: true, Put: true, Default: false, Convert: schema.ToBool, Enforce: true},
@@ -134,6 +134,9 @@ func (f *fixture) networks() *Resource {
 				f.shows++
 				for _, o := range page {
 					o.Attrs["subnets"] = []any{}
+					if o.Attrs["admin_state_up"] == false {
+						o.Attrs["status"] = "DOWN" // which the store does not know
+					}
 					var err error
 					if o.Attrs["shared"], err = isShared(c, f.Store.Reader(), o); err != nil {
 						return err

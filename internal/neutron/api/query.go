@@ -60,6 +60,7 @@ func last(params []param, key string) string {
 type list struct {
 	params []param
 	query  store.ObjectQuery
+	live   []store.Filter // conditions on live attributes, which the store does not know
 	fields []string
 }
 
@@ -103,6 +104,10 @@ func (t *table) filters(l *list) error {
 		conditions, err := a.conditions(given)
 		if err != nil {
 			return err
+		}
+		if a.Live {
+			l.live = append(l.live, conditions...)
+			continue
 		}
 		l.query.Filters = append(l.query.Filters, conditions...)
 	}

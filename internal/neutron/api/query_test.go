@@ -97,6 +97,54 @@ func walk(t *testing.T, f *fixture, target, rel string) string {
 	return ""
 }
 
+func TestList_ConditionsOnLiveAttributes_AreComparedWithWhatIsShown(t *testing.T) {
+	f := several(t, 7)
+	for query, want := range map[string]string{
+		"status=DOWN": "b,d,f", "status=ACTIVE": "a,c,e,g", "status=DOWN&status=ACTIVE&name=a": "a", "status=DOWN&name=a": "", "status=x": "",
+		"status=DOWN&limit=2": "b,d", "status=DOWN&limit=2&marker=" + id(4): "f", "status=DOWN&limit=1&page_reverse=True&marker=" + id(6): "d",
+		"status=DOWN&limit=2&page_reverse=True": "d,f", "status=ACTIVE&sort_key=name&sort_dir=desc&limit=3": "g,e,c",
+	} {
+		if got := f.names(query); got != want {
+			t.Errorf("%s: got %s, want %s", query, got, want)
+		}
+	}
+	if got := walk(t, f, "/v2.0/networks?limit=2&status=ACTIVE&fields=name", "next"); got != "a,c|e,g|" {
+		t.Errorf("pages: got %s", got)
+	}
+}
+
+func TestList_ConditionsOnLiveAttributes_HaveABound(t *testing.T) {
+	f := newFixture(t, func(o *Options) { o.MaxLive = 2 * liveAtOnce })
+	insert := func(n int, up bool) {
+		err := f.Store.InTx(t.Context(), func(tx store.Tx) error {
+			for i := range n {
+				o := &store.Object{Kind: store.KindNetwork, ID: fmt.Sprintf("00000000-0000-4000-9000-%06d%06d", n, i), ProjectID: "p1",
+					Attrs: map[string]any{"name": "n", "admin_state_up": up, "status": "ACTIVE"}}
+				if err := tx.Insert(t.Context(), o); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	insert(2*liveAtOnce-2, true)
+	insert(1, false)
+	if got := f.names("status=DOWN"); got != "n" {
+		t.Errorf("got %q, want the one that is down", got)
+	}
+	insert(2, true)
+	w := f.call("demo", "GET", "/v2.0/networks?status=DOWN", "")
+	if w.Code != 400 || !strings.Contains(w.Body.String(), "More than 1000 networks would have to be asked about in their pods") {
+		t.Errorf("beyond the bound: got %d %s", w.Code, w.Body)
+	}
+	if got := f.names("status=ACTIVE&limit=1"); got != "n" {
+		t.Errorf("a page that fills early: got %q", got)
+	}
+}
+
 func TestList_Links_RepeatTheQuery(t *testing.T) {
 	f := several(t, 1)
 	w := f.call("demo", "GET", "/v2.0/networks?limit=1&fields=id&page_reverse=True&name=a%20b&fields=name", "")

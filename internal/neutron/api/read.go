@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tricircle/tricircle/internal/fault"
 	"github.com/tricircle/tricircle/internal/neutron/schema"
 	"github.com/tricircle/tricircle/internal/store"
 )
@@ -83,13 +84,10 @@ func (c *Call) list(t *table) (answer, error) {
 	}
 	l.query.VisibleTo = c.visibleTo()
 	reader := c.engine.Store.Reader()
-	page, err := c.read(reader, t, l.query)
+	page, err := c.page(reader, t, l)
 	if errors.Is(err, store.ErrNotFound) {
 		return answer{}, t.NotFound(l.query.Marker)
 	} else if err != nil {
-		return answer{}, err
-	}
-	if err := c.complete(t, page); err != nil {
 		return answer{}, err
 	}
 	links := l.links(c.engine.Public(c.r)+c.r.URL.Path, page)
@@ -98,6 +96,63 @@ func (c *Call) list(t *table) (answer, error) {
 	}
 	return c.render(t, http.StatusOK, t.Plural, page, links)
 }
+
+// page reads a page of a list, complete.
+func (c *Call) page(r store.Reader, t *table, l *list) (page []*store.Object, err error) {
+	if len(l.live) > 0 {
+		return c.sift(r, t, l)
+	}
+	if page, err = c.read(r, t, l.query); err == nil {
+		err = c.complete(t, page)
+	}
+	return page, err
+}
+
+// sift reads a page with conditions on live attributes: one piece of the store's list after the other, until the page is full.
+func (c *Call) sift(r store.Reader, t *table, l *list) (page []*store.Object, err error) {
+	q, most, seen := l.query, l.query.Limit, 0
+	q.Limit = liveAtOnce
+	for {
+		piece, err := c.read(r, t, q)
+		if err == nil {
+			err = c.complete(t, piece)
+		}
+		if err != nil {
+			return nil, err
+		}
+		end := len(piece) < q.Limit
+		switch {
+		case end:
+		case q.Reverse:
+			q.Marker = piece[0].ID
+		default:
+			q.Marker = piece[len(piece)-1].ID
+		}
+		piece = slices.DeleteFunc(piece, func(o *store.Object) bool {
+			return slices.ContainsFunc(l.live, func(f store.Filter) bool { return !t.matches(o, f) })
+		})
+		if q.Reverse {
+			page = append(piece, page...)
+		} else {
+			page = append(page, piece...)
+		}
+		if full := most > 0 && len(page) >= most; full && q.Reverse {
+			return page[len(page)-most:], nil
+		} else if full {
+			return page[:most], nil
+		}
+		if end {
+			return page, nil
+		}
+		if seen += q.Limit; seen >= cmp.Or(c.engine.MaxLive, DefaultMaxLive) {
+			return nil, fault.BadRequest("More than %d %s would have to be asked about in their pods: add a limit, or a filter such as network_id.",
+				seen, t.Plural)
+		}
+	}
+}
+
+// liveAtOnce is how many objects are looked at together for conditions on live attributes: pods are asked about each of them.
+const liveAtOnce = 500
 
 // read gets a page from the store, or from where else the objects come from.
 func (c *Call) read(r store.Reader, t *table, q store.ObjectQuery) ([]*store.Object, error) {

@@ -41,6 +41,9 @@ func (v *view) append(b []byte, c *Call, on *target) ([]byte, error) {
 	b = append(b, '{')
 	first := true
 	for _, a := range v.attrs {
+		if _, has := on.object.Attrs[a.Name]; a.Sparse && !has {
+			continue
+		}
 		if a.asksTarget {
 			if ok, err := c.allows(a.rule, on); err != nil {
 				return nil, err

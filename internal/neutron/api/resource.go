@@ -37,11 +37,14 @@ type Attribute struct {
 	Enforce bool
 	// Hidden attributes are taken from bodies and put into Attrs, and never shown.
 	Hidden   bool
+	Sparse   bool // only shown of objects that have it
 	NoFilter bool // lists cannot be filtered by it: 400 that says so
 	NoSort   bool // lists cannot be sorted by it: 400 that says so
 	// Filter turns the values of a query into conditions where equality of the attribute is not what is meant, as in
 	// fixed_ips=subnet_id=x. Nil: equal to one of the values, converted by Convert.
 	Filter func(values []string) ([]store.Filter, error)
+	// Live attributes are not as they are stored: a filter by one is compared with what Rules.Show makes of objects.
+	Live bool
 }
 
 // Resource is a collection of the API: its names, its attributes, and its rules.

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/tricircle/tricircle/internal/neutron/api"
@@ -26,10 +27,11 @@ type Live func(ctx context.Context, ids []string) map[string]PortState
 // liveAttributes are those of ports that pods may know better.
 var liveAttributes = []string{"status", "device_id", "device_owner", "binding:host_id", "binding:vif_type", "binding:vif_details", "binding:profile"}
 
-// showPorts reads through to the pods, for the ports of a page at once, unless the client asked only for what the top knows.
+// showPorts reads through to the pods, for the ports of a page at once, unless the client named only what the top knows.
 func (p *Plugin) showPorts(c *api.Call, _ store.Reader, page []*store.Object) error {
 	fields := c.Query["fields"]
-	if len(fields) > 0 && !slices.ContainsFunc(fields, func(name string) bool { return slices.Contains(liveAttributes, name) }) {
+	isLive := func(name string) bool { return slices.Contains(liveAttributes, name) }
+	if len(fields) > 0 && !slices.ContainsFunc(fields, isLive) && !slices.ContainsFunc(slices.Collect(maps.Keys(c.Query)), isLive) {
 		return nil
 	}
 	live := p.o.Live(c.Context(), textsOf(idsOf(page)))
