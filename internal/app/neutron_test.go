@@ -464,3 +464,63 @@ func TestServe_RolesAll_LackTheNetworkingAPI(t *testing.T) {
 		t.Errorf("it listens on %s", address)
 	}
 }
+
+// As a Neutron of Zed says and shows it.
+func TestNetworking_SmallThings_AreAsInNeutron(t *testing.T) {
+	c := newNetworking(t)
+	demo := c.network("GET", "/quotas/project", "").get(t, "project", "project_id").(string)
+	c.asAdmin("PUT", "/quotas/"+demo, `{"quota": {"port": -2}}`).
+		refused(t, 400, "HTTPBadRequest", "Invalid input for port. Reason: '-2' is too small - must be at least '-1'.")
+	c.asAdmin("PUT", "/quotas/"+demo, `{"quota": {"port": 99999999999}}`).
+		refused(t, 400, "HTTPBadRequest", "Invalid input for port. Reason: '99999999999' is too large - must be no larger than '2147483647'.")
+
+	policy := `{"rbac_policy": {"object_type": "%s", "object_id": "11111111-1111-4111-8111-111111111111", "action": "%s", "target_tenant": "x"}}`
+	c.asAdmin("POST", "/rbac-policies", fmt.Sprintf(policy, "network", "foo")).refused(t, 400, "InvalidActionForType",
+		"Invalid action 'foo' for object type 'network'. Valid actions: ('access_as_shared', 'access_as_external')")
+	c.asAdmin("POST", "/rbac-policies", fmt.Sprintf(policy, "security_group", "access_as_external")).refused(t, 400, "InvalidActionForType",
+		"Invalid action 'access_as_external' for object type 'security_group'. Valid actions: ('access_as_shared',)")
+
+	shared := c.asAdmin("POST", "/networks", `{"network": {"name": "ours", "shared": true, "router:external": true}}`).want(t, 201)
+	if got := shared.one(t, "network", "is_default"); got != false {
+		t.Errorf("is_default of an external network: got %v", got)
+	}
+	id := shared.id(t, "network")
+	c.network("POST", "/ports", `{"port": {"network_id": "`+id+`"}}`).want(t, 201)
+	c.asAdmin("PUT", "/networks/"+id, `{"network": {"shared": false}}`).
+		refused(t, 409, "InvalidSharedSetting", "Unable to reconfigure sharing settings for network ours. Multiple tenants are using it.")
+	policies := c.asAdmin("GET", "/rbac-policies?action=access_as_shared&object_id="+id, "").want(t, 200).get(t, "rbac_policies").([]any)
+	c.asAdmin("DELETE", "/rbac-policies/"+policies[0].(map[string]any)["id"].(string), "").
+		refused(t, 409, "RbacPolicyInUse", "Unable to reconfigure sharing settings for network "+id+".")
+
+	network, _ := c.networkWithSubnet(`"ip_version": 6, "cidr": "fd00::/64"`)
+	if shown := c.network("GET", "/networks/"+network, ""); strings.Contains(shown.body, "is_default") {
+		t.Errorf("is_default of a network that is not external: %s", shown.body)
+	}
+	c.network("POST", "/subnets", `{"subnet": {"network_id": "`+network+`", "ip_version": 4, "cidr": "10.0.0.0/24"}}`).want(t, 201)
+	ips := c.network("POST", "/ports", `{"port": {"network_id": "`+network+`", "fixed_ips": [{"ip_address": "fd00::9"}, {"ip_address": "10.0.0.9"},
+		{"ip_address": "10.0.0.10"}]}}`).want(t, 201).one(t, "port", "fixed_ips").([]any)
+	for i, want := range []string{"10.0.0.10", "10.0.0.9", "fd00::9"} {
+		if got := ips[i].(map[string]any)["ip_address"]; got != want {
+			t.Errorf("address %d: got %v, want %s", i, got, want)
+		}
+	}
+	c.network("GET", "/ports?fixed_ips=x", "").refused(t, 400, "InvalidInput", "Invalid input for operation: 'x' is not of the form <key>=[value].")
+
+	pool := c.network("POST", "/subnetpools", `{"subnetpool": {"name": "p", "prefixes": ["10.9.0.0/16"], "default_prefixlen": 24}}`).want(t, 201)
+	if got := pool.one(t, "subnetpool", "default_prefixlen"); got != "24" {
+		t.Errorf("a new pool shows its default prefix length as %#v", got)
+	}
+	changed := c.network("PUT", "/subnetpools/"+pool.id(t, "subnetpool"), `{"subnetpool": {"default_prefixlen": 25}}`).want(t, 200)
+	if got := changed.one(t, "subnetpool", "default_prefixlen"); got != 25.0 {
+		t.Errorf("the answer to its PUT shows it as %#v", got)
+	}
+	if got := c.network("GET", "/subnetpools/"+pool.id(t, "subnetpool"), "").one(t, "subnetpool", "default_prefixlen"); got != "25" {
+		t.Errorf("then it is %#v", got)
+	}
+
+	rule := c.network("GET", "/security-group-rules", "").want(t, 200).get(t, "security_group_rules").([]any)[0].(map[string]any)
+	if _, tagged := rule["tags"]; tagged {
+		t.Errorf("a rule has tags: %v", rule)
+	}
+	c.network("PUT", "/security-group-rules/"+rule["id"].(string)+"/tags/x", "").want(t, 404)
+}

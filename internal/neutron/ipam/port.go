@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/tricircle/tricircle/internal/store"
 )
@@ -30,10 +31,11 @@ func FixedIPsOf(attr any) []FixedIP {
 	return ips
 }
 
-// FixedIPsAttr is the inverse of FixedIPsOf.
+// FixedIPsAttr is the inverse of FixedIPsOf. The order is Neutron's, whose database sorts addresses as texts.
 func FixedIPsAttr(ips []FixedIP) []any {
 	list := make([]any, len(ips))
-	for i, f := range ips {
+	ordered := slices.SortedFunc(slices.Values(ips), func(a, b FixedIP) int { return strings.Compare(a.IP.String(), b.IP.String()) })
+	for i, f := range ordered {
 		list[i] = map[string]any{"subnet_id": f.SubnetID, "ip_address": f.IP.String()}
 	}
 	return list

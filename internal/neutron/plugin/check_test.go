@@ -171,10 +171,11 @@ func TestFixedIPsFilter_Values_BecomeConditions(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	for _, bad := range []string{"10.0.0.3", "mac=x"} {
-		if _, err := fixedIPsFilter([]string{bad}); typeOf(t, err) != "HTTPBadRequest" {
-			t.Errorf("%s: %v", bad, err)
-		}
+	if _, err := fixedIPsFilter([]string{"10.0.0.3"}); typeOf(t, err) != "InvalidInput" {
+		t.Errorf("a value without a key: %v", err)
+	}
+	if all, err := fixedIPsFilter([]string{"mac=x"}); len(all) != 0 || err != nil {
+		t.Errorf("another key: %v, %v, want no condition", all, err)
 	}
 }
 

@@ -29,7 +29,7 @@ func (p *Plugin) networks() api.Resource {
 			{Name: "status"},
 			{Name: "shared", Post: true, Put: true, Default: false, Convert: schema.ToBool, Enforce: true, Filter: sharedFilter, NoSort: true},
 			{Name: "router:external", Post: true, Put: true, Default: false, Convert: schema.ToBool, Enforce: true, NoSort: true},
-			{Name: "is_default", Post: true, Put: true, Default: false, Convert: schema.ToBool, Enforce: true, NoSort: true},
+			{Name: "is_default", Post: true, Put: true, Default: false, Convert: schema.ToBool, Enforce: true, Sparse: true, NoSort: true},
 			{Name: "mtu", Post: true, Put: true, Default: int64(0), Convert: schema.ToInt, Validate: schema.NonNegative, Enforce: true},
 			{Name: "port_security_enabled", Post: true, Put: true, Default: true, Convert: schema.ToBool, Enforce: true, NoFilter: true, NoSort: true},
 			{Name: "availability_zone_hints", Post: true, Default: func() any { return []any{} }, Validate: schema.ZoneHints, NoFilter: true},
@@ -147,7 +147,7 @@ func (p *Plugin) updateSharing(c *api.Call, tx store.Tx, o *store.Object) error 
 	case boolOf(wanted) && !shared:
 		return p.share(c.Context(), tx, o, actionShared)
 	case !boolOf(wanted) && shared:
-		if err := p.checkUnshared(c.Context(), tx, o, everybody); err != nil {
+		if err := p.checkUnshared(c.Context(), tx, o, textOf(o.Attrs["name"]), everybody); err != nil {
 			return err
 		}
 		return p.unshare(c.Context(), tx, o, actionShared)
@@ -242,6 +242,9 @@ func (p *Plugin) showNetworks(c *api.Call, r store.Reader, page []*store.Object)
 	for _, o := range page {
 		slices.Sort(zones[o.ID])
 		o.Attrs["availability_zones"] = listOf(slices.Compact(zones[o.ID]))
+		if !boolOf(o.Attrs["router:external"]) {
+			delete(o.Attrs, "is_default") // neutron/services/auto_allocate/db.py, _extend_external_network_default
+		}
 	}
 	return p.showShared(c, r, page)
 }

@@ -14,6 +14,9 @@ import (
 // unlimited is the limit that is none.
 const unlimited = -1
 
+// maxLimit is the highest limit of a quota (neutron_lib/db/constants.py, DB_INTEGER_MAX_VALUE).
+const maxLimit = 1<<31 - 1
+
 // Limits are how many objects of each kind a project may have, by the names of the quota API; -1 is no limit.
 type Limits map[string]int64
 
@@ -201,9 +204,13 @@ func readLimits(body map[string]any) (given map[string]any, check bool, err erro
 			if err != nil {
 				return nil, false, err
 			}
-			if limit := intOf(n); *limit < unlimited || *limit > 1<<31-1 {
-				return nil, false, badRequest("HTTPBadRequest", "Invalid input for %s. Reason: '%d' is not in range -1 through 2147483647.",
-					name, *limit)
+			switch limit := *intOf(n); {
+			case limit < unlimited:
+				return nil, false, badRequest("HTTPBadRequest", "Invalid input for %s. Reason: '%d' is too small - must be at least '%d'.",
+					name, limit, unlimited)
+			case limit > maxLimit:
+				return nil, false, badRequest("HTTPBadRequest", "Invalid input for %s. Reason: '%d' is too large - must be no larger than '%d'.",
+					name, limit, maxLimit)
 			}
 			given[name] = n
 		}

@@ -49,6 +49,15 @@ func toObjectType(v any) (any, error) {
 	return kind, nil
 }
 
+// tuple writes strings as Python shows a tuple of them.
+func tuple(all []string) string {
+	text := "('" + strings.Join(all, "', '") + "'"
+	if len(all) == 1 {
+		text += ","
+	}
+	return text + ")"
+}
+
 // targetFilter: the store keeps the target by its modern name.
 func targetFilter(values []string) ([]store.Filter, error) {
 	return []store.Filter{{Attr: "target_project", Values: listOf(values)}}, nil
@@ -58,7 +67,8 @@ func (p *Plugin) createPolicy(c *api.Call, tx store.Tx, o *store.Object) error {
 	kind, id := store.ObjectKind(textOf(o.Attrs["object_type"])), textOf(o.Attrs["object_id"])
 	action := textOf(o.Attrs["action"])
 	if !slices.Contains(shareable[kind], action) {
-		return invalidInput("Invalid action '%s' for object type '%s'. Valid actions: %s", action, kind, strings.Join(shareable[kind], ","))
+		return badRequest("InvalidActionForType", "Invalid action '%s' for object type '%s'. Valid actions: %s", action, kind,
+			tuple(shareable[kind]))
 	}
 	object, err := tx.Get(c.Context(), kind, id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !c.Admin && object.ProjectID != c.ProjectID() && kind != store.KindNetwork {
@@ -141,7 +151,7 @@ func (p *Plugin) refuseUnsharing(c *api.Call, tx store.Tx, policy *store.Object)
 	if target == network.ProjectID {
 		return nil
 	}
-	if err := p.checkUnshared(c.Context(), tx, network, target); err != nil {
+	if err := p.checkUnshared(c.Context(), tx, network, network.ID, target); err != nil {
 		return conflict("RbacPolicyInUse", "RBAC policy on object %s cannot be removed because other objects depend on it.\nDetails: %v",
 			id, err)
 	}
@@ -149,7 +159,8 @@ func (p *Plugin) refuseUnsharing(c *api.Call, tx store.Tx, policy *store.Object)
 }
 
 // checkUnshared fails if somebody would lose a network on which he has a port when it is shared with target no longer.
-func (p *Plugin) checkUnshared(ctx context.Context, tx store.Tx, network *store.Object, target string) error {
+// called is how the error names the network: Neutron does it by name where the network is changed, and by id where the policy is.
+func (p *Plugin) checkUnshared(ctx context.Context, tx store.Tx, network *store.Object, called, target string) error {
 	policies, err := sharing(ctx, tx, network)
 	if err != nil {
 		return err
@@ -172,8 +183,7 @@ func (p *Plugin) checkUnshared(ctx context.Context, tx store.Tx, network *store.
 	}
 	n, err := tx.Count(ctx, store.ObjectQuery{Kind: store.KindPort, Filters: filters})
 	if err == nil && n > 0 {
-		err = conflict("InvalidSharedSetting", "Unable to reconfigure sharing settings for network %s. Multiple tenants are using it.",
-			network.ID)
+		err = conflict("InvalidSharedSetting", "Unable to reconfigure sharing settings for network %s. Multiple tenants are using it.", called)
 	}
 	return err
 }

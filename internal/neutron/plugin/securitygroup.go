@@ -203,7 +203,7 @@ func (p *Plugin) showGroups(c *api.Call, r store.Reader, page []*store.Object) e
 func viewOf(rule *store.Object) map[string]any {
 	view := maps.Clone(rule.Attrs)
 	view["id"], view["project_id"], view["tenant_id"] = rule.ID, rule.ProjectID, rule.ProjectID
-	view["revision_number"] = rule.Revision
+	view["revision_number"], view["tags"] = rule.Revision, []any{} // there is no way to give a rule tags
 	view["created_at"], view["updated_at"] = rule.CreatedAt.UTC().Format(timeFormat), rule.UpdatedAt.UTC().Format(timeFormat)
 	return view
 }
@@ -214,7 +214,7 @@ const timeFormat = "2006-01-02T15:04:05Z"
 func (p *Plugin) securityGroupRules() api.Resource {
 	return api.Resource{
 		Kind: store.KindSecurityGroupRule, Singular: "security_group_rule", Plural: "security_group_rules",
-		Collection: "security-group-rules", Standard: true, Tagged: true, NoUpdate: true, NotFound: securityGroupRuleNotFound,
+		Collection: "security-group-rules", Standard: true, NoUpdate: true, NotFound: securityGroupRuleNotFound,
 		Attributes: []api.Attribute{
 			{Name: "security_group_id", Post: true, Default: api.Required, Validate: schema.String(36)},
 			{Name: "direction", Post: true, Default: api.Required, Validate: schema.Values("ingress", "egress")},

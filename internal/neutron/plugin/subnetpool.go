@@ -34,7 +34,7 @@ func (p *Plugin) subnetPools() api.Resource {
 			{Name: "remove_prefixes", Method: "PUT", Policy: "remove_prefixes", Serve: p.removePrefixes},
 			{Name: "onboard_network_subnets", Method: "PUT", Policy: "onboard_network_subnets", Serve: p.onboardSubnets},
 		},
-		Rules: api.Rules{Create: p.createSubnetPool, Created: p.createdShareable, Update: p.updateSubnetPool,
+		Rules: api.Rules{Create: p.createSubnetPool, Created: p.createdShareable, Update: p.updateSubnetPool, Updated: numericBounds,
 			Delete: p.deleteSubnetPool, Show: p.showShared},
 	}
 }
@@ -48,6 +48,16 @@ func (p *Plugin) createSubnetPool(c *api.Call, tx store.Tx, o *store.Object) err
 		return err
 	}
 	return p.checkAddressScope(c, tx, o)
+}
+
+// numericBounds makes the bounds of a pool numbers, as Neutron has them in the answer to a PUT and nowhere else.
+func numericBounds(_ *api.Call, _ store.Tx, _, updated *store.Object) error {
+	for _, name := range []string{"default_prefixlen", "min_prefixlen", "max_prefixlen"} {
+		if n, err := schema.ToInt(updated.Attrs[name]); err == nil {
+			updated.Attrs[name] = n
+		}
+	}
+	return nil
 }
 
 // completePool makes the prefixes canonical, fills in the bounds, which are rendered as strings, and refuses what cannot be
