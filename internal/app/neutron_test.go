@@ -524,3 +524,63 @@ func TestNetworking_SmallThings_AreAsInNeutron(t *testing.T) {
 	}
 	c.network("PUT", "/security-group-rules/"+rule["id"].(string)+"/tags/x", "").want(t, 404)
 }
+
+// As a Neutron of Zed says and shows it.
+func TestNetworking_AddressGroups_AreAsInNeutron(t *testing.T) {
+	c := newNetworking(t)
+	const nobody = "11111111-1111-4111-8111-111111111111"
+	made := c.network("POST", "/address-groups", `{"address_group": {"name": "a", "addresses": ["10.0.0.1/24", "10.0.0.0/24", "2001:DB8::1/64", "10.1.1.1/32"]}}`).
+		want(t, 201)
+	id := made.id(t, "address_group")
+	if diff := cmp.Diff([]any{"10.0.0.0/24", "10.1.1.1/32", "2001:db8::/64"}, made.one(t, "address_group", "addresses")); diff != "" {
+		t.Error(diff)
+	}
+	var members []string
+	for name := range made.get(t, "address_group").(map[string]any) {
+		members = append(members, name)
+	}
+	slices.Sort(members)
+	if diff := cmp.Diff([]string{"addresses", "description", "id", "name", "project_id", "tenant_id"}, members); diff != "" {
+		t.Error(diff)
+	}
+	url := "/address-groups/" + id
+	for _, r := range []struct {
+		a          answer
+		status     int
+		typ, wants string
+	}{
+		{c.network("POST", "/address-groups", `{"address_group": {"addresses": ["10.0.0.1"]}}`), 400, "HTTPBadRequest",
+			"Invalid input for addresses. Reason: '10.0.0.1' isn't a recognized IP subnet cidr, '10.0.0.1/32' is recommended."},
+		{c.network("PUT", url, `{"address_group": {"addresses": []}}`), 400, "HTTPBadRequest", "Cannot update read-only attribute addresses"},
+		{c.network("PUT", url+"/add_addresses", `{"addresses": ["10.9.0.0/16", "10.0.0.7/24"]}`), 400, "AddressesAlreadyExist",
+			"Addresses ['10.0.0.0/24'] already exist in the address group " + id + "."},
+		{c.network("PUT", url+"/add_addresses", `{"addresses": ["x"]}`), 400, "AddrFormatError", "invalid IPNetwork x"},
+		{c.network("PUT", url+"/remove_addresses", `{"addresses": ["10.9.0.0/16"]}`), 404, "AddressesNotFound",
+			"Addresses ['10.9.0.0/16'] not found in the address group " + id + "."},
+		{c.network("GET", "/address-groups/"+nobody, ""), 404, "AddressGroupNotFound", "Address group " + nobody + " could not be found."},
+		{c.network("GET", "/address-groups?addresses=10.1.1.1/32", ""), 400, "HTTPBadRequest", "['addresses'] is invalid attribute for filtering"},
+		{c.asAdmin("POST", "/address-groups", `{"address_group": {"description": 5}}`), 400, "HTTPBadRequest", "description"},
+	} {
+		r.a.refused(t, r.status, r.typ, r.wants)
+	}
+	c.network("PUT", url+"/add_addresses", `{"addresses": ["10.9.0.0/16"]}`).want(t, 200)
+	left := c.network("PUT", url+"/remove_addresses", `{"addresses": ["10.0.0.99/24", "2001:db8::/64"]}`).want(t, 200)
+	if diff := cmp.Diff([]any{"10.1.1.1/32", "10.9.0.0/16"}, left.one(t, "address_group", "addresses")); diff != "" {
+		t.Error(diff)
+	}
+
+	group := c.network("POST", "/security-groups", `{"security_group": {"name": "g"}}`).want(t, 201).id(t, "security_group")
+	rule := func(more string) answer {
+		return c.network("POST", "/security-group-rules", `{"security_group_rule": {"security_group_id": "`+group+`", "direction": "ingress", `+more+`}}`)
+	}
+	named := rule(`"remote_address_group_id": "`+id+`"`).want(t, 201)
+	if got := named.one(t, "security_group_rule", "remote_address_group_id"); got != id {
+		t.Errorf("the rule names %v", got)
+	}
+	rule(`"remote_address_group_id": "`+id+`"`).refused(t, 409, "SecurityGroupRuleExists", "Security group rule already exists. Rule id is ")
+	rule(`"remote_address_group_id": "`+nobody+`"`).refused(t, 404, "AddressGroupNotFound", nobody)
+	rule(`"remote_address_group_id": "`+id+`", "remote_ip_prefix": "10.0.0.0/8"`).refused(t, 400, "SecurityGroupMultipleRemoteEntites", "Only one of")
+	c.network("DELETE", url, "").refused(t, 409, "AddressGroupInUse", "Address group "+id+" is in use on one or more security group rules.")
+	c.network("DELETE", "/security-groups/"+group, "").want(t, 204)
+	c.network("DELETE", url, "").want(t, 204)
+}

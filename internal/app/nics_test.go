@@ -253,3 +253,29 @@ func TestNICs_FiltersByWhatPodsKnow_FindWhatIsShown(t *testing.T) {
 		}
 	}
 }
+
+func TestNICs_AddressGroups_AreRulesInThePod(t *testing.T) {
+	s := newSpan(t)
+	network, _ := s.networkWithSubnet(`"ip_version": 4, "cidr": "10.0.0.0/24"`)
+	offices := s.network("POST", "/address-groups", `{"address_group": {"addresses": ["192.0.2.0/24"]}}`).want(t, 201).id(t, "address_group")
+	group := s.network("POST", "/security-groups", `{"security_group": {"name": "web"}}`).want(t, 201).id(t, "security_group")
+	s.network("POST", "/security-group-rules", `{"security_group_rule": {"security_group_id": "`+group+`", "direction": "ingress",
+		"remote_address_group_id": "`+offices+`"}}`).want(t, 201)
+	s.boot("az1", on(network)+`, "security_groups": [{"name": "web"}]`).want(t, 202)
+	admitted := func() (all []string) {
+		for _, r := range s.in(0, "security-groups")[0]["security_group_rules"].([]any) {
+			if prefix, ok := r.(map[string]any)["remote_ip_prefix"].(string); ok {
+				all = append(all, prefix)
+			}
+		}
+		slices.Sort(all)
+		return all
+	}
+	if diff := cmp.Diff([]string{"192.0.2.0/24"}, admitted()); diff != "" {
+		t.Error(diff)
+	}
+	s.network("PUT", "/address-groups/"+offices+"/add_addresses", `{"addresses": ["198.51.100.1/32"]}`).want(t, 200)
+	s.eventually("the pod admits the new address", func() bool { return slices.Equal(admitted(), []string{"192.0.2.0/24", "198.51.100.1/32"}) })
+	s.network("PUT", "/address-groups/"+offices+"/remove_addresses", `{"addresses": ["192.0.2.0/24", "198.51.100.1/32"]}`).want(t, 200)
+	s.eventually("the pod admits nobody by it", func() bool { return len(admitted()) == 0 })
+}

@@ -155,6 +155,10 @@ var pools = []Rule{
 	{"update_address_scope", adminOrMember},
 	{"update_address_scope:shared", admin},
 	{"delete_address_scope", adminOrMember},
+	{"create_address_group", adminOrMember},
+	{"get_address_group", adminOrReader},
+	{"update_address_group", adminOrMember},
+	{"delete_address_group", adminOrMember},
 }
 
 var groups = []Rule{

@@ -30,6 +30,7 @@ const (
 	KindPort              ObjectKind = "port"
 	KindSubnetPool        ObjectKind = "subnetpool"
 	KindAddressScope      ObjectKind = "address_scope"
+	KindAddressGroup      ObjectKind = "address_group"
 	KindSecurityGroup     ObjectKind = "security_group"
 	KindSecurityGroupRule ObjectKind = "security_group_rule"
 	KindRBACPolicy        ObjectKind = "rbac_policy"
@@ -45,7 +46,7 @@ const (
 // Some attributes are also kept where filters and constraints find them, by Insert and Update: "name" of all kinds; "tags"
 // ([]any of strings) of all kinds; "security_groups" (ids), "network_id", "device_id", "device_owner" and "mac_address" of
 // ports; "network_id" and "subnetpool_id" of subnets; "address_scope_id" of subnet pools; "router:external" of networks;
-// "security_group_id" and "remote_group_id" of rules; "object_type", "object_id", "action" and "target_project" of RBAC
+// "security_group_id", "remote_group_id" and "remote_address_group_id" of rules; "object_type", "object_id", "action" and "target_project" of RBAC
 // policies. Addresses of ports are claimed one by one: see Tx.ClaimAddress.
 type Object struct {
 	Kind      ObjectKind

@@ -18,6 +18,7 @@ type extension struct {
 
 // known are the extensions that a plugin can say it has: alias, name, time of the last change of its definition, description.
 var known = [][4]string{
+	{"address-group", "Address group", "2020-07-15T10:00:00-00:00", "Support address group"},
 	{"address-scope", "Address scope", "2015-07-26T10:00:00-00:00", "Address scopes extension."},
 	{"allowed-address-pairs", "Allowed Address Pairs", "2013-07-23T10:00:00-00:00", "Provides allowed address pairs"},
 	{"auto-allocated-topology", "Auto Allocated Topology Services", "2016-01-01T00:00:00-00:00", "Auto Allocated Topology Services."},
@@ -73,6 +74,8 @@ var known = [][4]string{
 	{"security-group", "security-group", "2012-10-05T10:00:00-00:00", "The security groups extension."},
 	{"security-groups-normalized-cidr", "Normalized CIDR field for security group rules", "2020-07-28T10:00:00-00:00",
 		"Add new field with normalized remote_ip_prefix cidr in SG rule"},
+	{"security-groups-remote-address-group", "Remote address group id field for security group rules", "2020-08-25T10:00:00-00:00",
+		"Add new field of remote address group id in SG rules"},
 	{"security-groups-shared-filtering", "Security group filtering on the shared field", "2021-10-05T09:00:00-00:00",
 		"Support filtering security groups on the shared field"},
 	{"service-type", "Neutron Service Type Management", "2013-01-20T00:00:00-00:00",

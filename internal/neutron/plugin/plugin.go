@@ -38,8 +38,8 @@ func New(o Options) *Plugin { return &Plugin{o: o} }
 // Resources are the collections that the plugin serves.
 func (p *Plugin) Resources() []*api.Resource {
 	var all []*api.Resource
-	for _, table := range []func() api.Resource{p.networks, p.subnets, p.ports, p.subnetPools, p.addressScopes, p.securityGroups,
-		p.securityGroupRules, p.rbacPolicies} {
+	for _, table := range []func() api.Resource{p.networks, p.subnets, p.ports, p.subnetPools, p.addressScopes, p.addressGroups,
+		p.securityGroups, p.securityGroupRules, p.rbacPolicies} {
 		r := table()
 		all = append(all, &r)
 	}
@@ -79,11 +79,12 @@ func Extensions() []string {
 		"empty-string-filtering", "filter-validation", "pagination", "project-id", "revision-if-match", "sorting",
 		"standard-attr-description", "standard-attr-revisions", "standard-attr-tag", "standard-attr-timestamp",
 
-		"address-scope", "allowed-address-pairs", "auto-allocated-topology", "availability_zone", "binding", "default-subnetpools",
+		"address-group", "address-scope", "allowed-address-pairs", "auto-allocated-topology", "availability_zone", "binding", "default-subnetpools",
 		"external-net", "extra_dhcp_opt", "ip-substring-filtering", "ip_allocation", "l2_adjacency", "net-mtu", "net-mtu-writable",
 		"network-ip-availability", "network_availability_zone", "port-mac-address-regenerate", "port-security",
 		"port-security-groups-filtering", "provider", "quota-check-limit", "quota_details", "quotas", "rbac-address-scope", "rbac-policies",
-		"rbac-security-groups", "rbac-subnetpool", "security-group", "security-groups-normalized-cidr", "security-groups-shared-filtering",
+		"rbac-security-groups", "rbac-subnetpool", "security-group", "security-groups-normalized-cidr",
+		"security-groups-remote-address-group", "security-groups-shared-filtering",
 		"service-type", "stateful-security-group", "subnet-service-types", "subnet_allocation", "subnet_onboard", "subnetpool-prefix-ops",
 	}
 }

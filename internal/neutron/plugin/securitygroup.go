@@ -102,7 +102,8 @@ func (p *Plugin) newRule(group *store.Object, direction, ethertype string, remot
 	return &store.Object{Kind: store.KindSecurityGroupRule, ID: p.o.NewID(), ProjectID: group.ProjectID, Revision: 1, Attrs: map[string]any{
 		"security_group_id": group.ID, "direction": direction, "ethertype": ethertype, "protocol": nil, "port_range_min": nil,
 		"port_range_max": nil, "remote_ip_prefix": nil, "normalized_cidr": nil, "remote_group_id": remoteGroup,
-		"description": nil, "tags": []any{},
+		"remote_address_group_id": nil,
+		"description":             nil, "tags": []any{},
 	}}
 }
 
@@ -225,6 +226,7 @@ func (p *Plugin) securityGroupRules() api.Resource {
 			{Name: "remote_ip_prefix", Post: true, Default: nil, Convert: toPrefix},
 			{Name: "normalized_cidr"},
 			{Name: "remote_group_id", Post: true, Default: nil},
+			{Name: "remote_address_group_id", Post: true, Default: nil},
 		},
 		Rules: api.Rules{Prepare: p.prepareGroups, Create: p.createRule, Created: p.changedRule, Deleted: p.changedRule},
 	}
@@ -240,6 +242,11 @@ func (p *Plugin) createRule(c *api.Call, tx store.Tx, o *store.Object) error {
 	}
 	if remote := textOf(o.Attrs["remote_group_id"]); remote != "" {
 		if err := p.findGroups(c, tx, o.ProjectID, remote); err != nil {
+			return err
+		}
+	}
+	if addresses := textOf(o.Attrs["remote_address_group_id"]); addresses != "" {
+		if err := findAddressGroup(c, tx, o.ProjectID, addresses); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"net/netip"
 	"net/url"
 	"slices"
 
@@ -194,10 +195,18 @@ func (t *target) wantedRules(ctx context.Context, bottomID string) (set ruleSet,
 		return set, err
 	}
 	set.bottom = map[string]southbound.Object{}
-	for _, r := range rules {
-		if r.Attrs["remote_address_group_id"] != nil {
-			continue
+	addresses, err := t.addressGroups(ctx, rules)
+	if err != nil {
+		return set, err
+	}
+	byAddressGroup := func(r *store.Object) int { // last of all, for they give way to their likes
+		if text(r, "remote_address_group_id") != "" {
+			return 1
 		}
+		return 0
+	}
+	slices.SortStableFunc(rules, func(a, b *store.Object) int { return byAddressGroup(a) - byAddressGroup(b) })
+	for _, r := range rules {
 		rule := southbound.Object{"security_group_id": bottomID, "project_id": t.top.ProjectID}
 		for _, name := range ruleAttributes {
 			if v := r.Attrs[name]; v != nil {
@@ -212,9 +221,48 @@ func (t *target) wantedRules(ctx context.Context, bottomID string) (set ruleSet,
 			set.admitted = addNew(set.admitted, remote)
 			rule["remote_group_id"] = remotes[remote]
 		}
+		if id := text(r, "remote_address_group_id"); id != "" {
+			set.admitAddresses(rule, addresses[id])
+			continue
+		}
 		set.bottom[sense(rule)] = rule
 	}
 	return set, nil
+}
+
+// addressGroups returns what the address groups hold that rules name, by their ids.
+func (t *target) addressGroups(ctx context.Context, rules []*store.Object) (map[string][]string, error) {
+	var ids []string
+	for _, r := range rules {
+		if id := text(r, "remote_address_group_id"); id != "" {
+			ids = addNew(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	groups, err := t.Store.Reader().List(ctx, store.ObjectQuery{Kind: store.KindAddressGroup, Filters: []store.Filter{equal("id", anys(ids)...)}})
+	all := map[string][]string{}
+	for _, g := range groups {
+		all[g.ID] = texts(g.Attrs["addresses"])
+	}
+	return all, err
+}
+
+// admitAddresses adds what a rule for an address group is in the pod: the same rule for each prefix of its family, and none if there is
+// none. Of pods' own address groups some admit everybody (docs/networking-recipe.md, section 6).
+func (s *ruleSet) admitAddresses(rule southbound.Object, addresses []string) {
+	for _, address := range addresses {
+		prefix, err := netip.ParsePrefix(address)
+		if err != nil || prefix.Addr().Is4() != (rule["ethertype"] == "IPv4") {
+			continue
+		}
+		one := merge(rule, southbound.Object{"remote_ip_prefix": address})
+		if _, same := s.bottom[sense(rule)]; prefix.Bits() == 0 && same { // to Neutron the same rule
+			continue
+		}
+		s.bottom[sense(one)] = one
+	}
 }
 
 // remotes returns the ids in the pod of the groups that rules admit, by those at the top.

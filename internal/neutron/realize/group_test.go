@@ -1,6 +1,8 @@
 package realize_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -107,14 +109,39 @@ func TestSecurityGroup_Default_IsThePodsOwnAndKept(t *testing.T) {
 	}
 }
 
-func TestSecurityGroup_AddressGroups_AdmitNobody(t *testing.T) {
+func TestSecurityGroup_AddressGroups_AreRulesForTheirAddresses(t *testing.T) {
 	w := newWorld(t, 1)
 	_, subnet := w.network(2101)
 	group := w.group("web")
-	w.rule(group, nil, map[string]any{"remote_address_group_id": "11111111-1111-1111-1111-111111111111"})
+	offices := w.add(store.KindAddressGroup, map[string]any{"name": "offices", "addresses": []any{}})
+	w.rule(group, nil, map[string]any{"remote_address_group_id": offices.ID, "protocol": "icmp"})
+	plain := w.rule(group, nil, map[string]any{"protocol": "tcp"})
 	w.want(1, w.port(subnet, "10.101.0.10", group))
-	if rules := w.in(0, "security-group-rules", by("security_group_id", w.one(0, "security-groups")["id"].(string))); len(rules) != 0 {
-		t.Errorf("the pod has rules %v, want none", rules)
+	for _, c := range []struct{ addresses, want []any }{
+		{[]any{}, nil}, // whom a group without addresses admits: nobody
+		{[]any{"10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"}, []any{"10.0.0.0/8", "192.0.2.1/32"}},
+		{[]any{"2001:db8::/32"}, nil},
+		{[]any{"0.0.0.0/0"}, []any{"0.0.0.0/0"}},
+	} {
+		w.change(offices, map[string]any{"addresses": c.addresses})
+		w.ask(group.Kind, group.ID)
+		w.drain()
+		var got []any
+		for _, r := range w.in(0, "security-group-rules", by("security_group_id", w.one(0, "security-groups")["id"].(string))) {
+			if r["remote_address_group_id"] != nil {
+				t.Errorf("a rule names the pod's own address group: %v", r)
+			}
+			if r["protocol"] == "icmp" {
+				got = append(got, r["remote_ip_prefix"])
+			}
+		}
+		slices.SortFunc(got, func(a, b any) int { return strings.Compare(a.(string), b.(string)) })
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("addresses %v: %s", c.addresses, diff)
+		}
+	}
+	if plain.Attrs["protocol"] != "tcp" || len(w.in(0, "security-group-rules", by("protocol", "tcp"))) != 1 {
+		t.Error("the rule beside it is gone")
 	}
 }
 

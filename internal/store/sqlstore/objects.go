@@ -100,6 +100,10 @@ var objectTables = map[store.ObjectKind]*objectTable{
 		shared: true,
 		uses:   []reference{{"subnetpool", "address_scope_id", ""}},
 	},
+	store.KindAddressGroup: {
+		columns: []objectColumn{nameColumn},
+		uses:    []reference{{"security_group_rule", "remote_address_group_id", ""}},
+	},
 	store.KindSecurityGroup: {
 		columns: []objectColumn{nameColumn},
 		seenBy:  "id", seen: sharedWith + `'security_group'` + sharedBy,
@@ -110,7 +114,7 @@ var objectTables = map[store.ObjectKind]*objectTable{
 	},
 	store.KindSecurityGroupRule: {
 		columns: []objectColumn{nameColumn, {"security_group_id", "security_group_id", uuidColumn, false},
-			{"remote_group_id", "remote_group_id", uuidColumn, true}},
+			{"remote_group_id", "remote_group_id", uuidColumn, true}, {"remote_address_group_id", "remote_address_group_id", uuidColumn, true}},
 		seenBy: "security_group_id", seen: `SELECT id FROM security_group WHERE project_id = ?`,
 	},
 	store.KindRBACPolicy: {

@@ -146,11 +146,13 @@ func testObjectKinds(t *testing.T, s store.Store) {
 		object(store.KindSubnet, 4, "p", map[string]any{"network_id": id(1), "subnetpool_id": id(3)}),
 		object(store.KindSecurityGroup, 5, "p", nil),
 		object(store.KindSecurityGroup, 6, "p", nil),
-		object(store.KindSecurityGroupRule, 7, "p", map[string]any{"security_group_id": id(5), "remote_group_id": id(6)}),
+		object(store.KindSecurityGroupRule, 7, "p", map[string]any{"security_group_id": id(5), "remote_group_id": id(6),
+			"remote_address_group_id": id(11)}),
 		object(store.KindRBACPolicy, 8, "p", map[string]any{
 			"object_type": "network", "object_id": id(1), "action": "access_as_shared", "target_project": "*"}),
 		object(store.KindQuota, 9, "p", map[string]any{"network": 10}),
 		port(10, "p", 1),
+		object(store.KindAddressGroup, 11, "p", nil),
 	}
 	objects[9].Attrs["security_groups"] = []any{id(5)}
 	objects[9].Attrs["tags"] = []any{"a"}
@@ -179,9 +181,11 @@ func testObjectKinds(t *testing.T, s store.Store) {
 	inUse(store.KindSubnet, 4)
 	inUse(store.KindSecurityGroup, 5)
 	inUse(store.KindSecurityGroup, 6)
+	inUse(store.KindAddressGroup, 11)
 	remove(store.KindPort, 10)
 	remove(store.KindSecurityGroup, 5) // with its rule, and as the default
 	remove(store.KindSecurityGroup, 6)
+	remove(store.KindAddressGroup, 11)
 	_, err := s.Reader().DefaultGroup(ctx, "p")
 	expectNotFound(t, "DefaultGroup after it was deleted", err)
 	remove(store.KindSubnet, 4)
