@@ -56,6 +56,11 @@ func (p *Plugin) createNetwork(c *api.Call, tx store.Tx, o *store.Object) error 
 	if err := p.checkZoneHints(o); err != nil {
 		return err
 	}
+	if boolOf(o.Attrs["router:external"]) {
+		if err := p.refuseSpanning(c.Context(), tx, o); err != nil {
+			return err
+		}
+	}
 	if err := p.takeSegment(c.Context(), tx, o); err != nil {
 		return err
 	}
@@ -128,9 +133,24 @@ func (p *Plugin) updateNetwork(c *api.Call, tx store.Tx, old, updated *store.Obj
 	if was, is := boolOf(old.Attrs["router:external"]), boolOf(updated.Attrs["router:external"]); was && !is {
 		return p.makeInternal(c, tx, old)
 	} else if is && !was {
+		if err := p.refuseSpanning(c.Context(), tx, updated); err != nil {
+			return err
+		}
 		return p.share(c.Context(), tx, updated, actionExternal)
 	}
 	return nil
+}
+
+// refuseSpanning refuses to make a network external that may be, or is, in several pods: what is behind it is behind one of them.
+func (p *Plugin) refuseSpanning(ctx context.Context, tx store.Tx, o *store.Object) error {
+	if len(p.homes(o)) > 1 {
+		return invalidInput("An external network is in one pod, but availability_zone_hints of network %s name several", o.ID)
+	}
+	rows, err := tx.Realizations(ctx, store.RealizationQuery{Kind: store.KindNetwork, TopIDs: []string{o.ID}, Limit: 2})
+	if err == nil && len(rows) > 1 {
+		err = conflict("NetworkInUse", "Unable to complete operation on network %s. It is in several pods, and an external network is in one.", o.ID)
+	}
+	return err
 }
 
 // updateSharing turns a change of "shared" into an RBAC policy, or takes it away.

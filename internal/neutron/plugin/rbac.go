@@ -129,6 +129,11 @@ func (p *Plugin) changedPolicy(c *api.Call, tx store.Tx, policy *store.Object) e
 			return err
 		}
 	}
+	if n > 0 {
+		if err := p.refuseSpanning(c.Context(), tx, network); err != nil {
+			return err
+		}
+	}
 	network.Attrs["router:external"] = n > 0
 	if err := tx.Update(c.Context(), network); err != nil {
 		return err

@@ -134,6 +134,7 @@ func (t *target) network(ctx context.Context) (attributes, error) {
 	a.kept = merge(a.kept, pick(t.top, "dns_domain"))
 	shared, err := t.sharedWith(ctx)
 	a.kept["shared"] = slices.Contains(shared, everybody)
+	a.kept["router:external"] = t.top.Attrs["router:external"] == true
 	return a, err
 }
 
