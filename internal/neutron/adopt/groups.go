@@ -89,7 +89,7 @@ func (a *adoption) adoptRules(ctx context.Context, g southbound.Object) error {
 	joined := len(has) > 0
 	for _, seen := range rulesOf(g) {
 		if seen["remote_address_group_id"] != nil {
-			return refuse("Rule %s of security group %s in pod %s admits an address group, which the top has none of: replace it by rules "+
+			return refuse("Rule %s of security group %s in pod %s admits an address group of the pod, which is not adopted: replace it by rules "+
 				"with prefixes.", seen.ID(), g.ID(), a.pod.Name())
 		}
 		rule := a.object(store.KindSecurityGroupRule, seen)
