@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -43,6 +44,21 @@ func TestNICs_NoNetworkOfTheTop_IsNoNetwork(t *testing.T) {
 	}
 	s.boot("az1", `"networks": "none", "security_groups": [{"name": "nope"}]`).
 		says(t, 400, "badRequest", "Unable to find security_group with name or id 'nope'")
+}
+
+func TestNICs_BodyThatNovaRefuses_ComesToItAsItIs(t *testing.T) {
+	s := newSpan(t)
+	s.networkWithSubnet(`"ip_version": 4, "cidr": "10.0.0.0/24"`)
+	for _, body := range []string{`{"server": {"name": "x", "availability_zone": "az1"}}`, `{"server": {"flavorRef": "1", "imageRef": ""}}`} {
+		a := s.compute("POST", "/servers", body)
+		direct := s.send("POST", s.sim.Pod(0).ComputeURL+"/v2.1/servers", body, "X-Auth-Token", s.sim.Token("demo", "demo", time.Hour)).want(t, 400)
+		if diff := cmp.Diff(direct.get(t, "badRequest", "message"), a.want(t, 400).get(t, "badRequest", "message")); diff != "" {
+			t.Error(diff)
+		}
+	}
+	if ports := s.ports(""); len(ports) != 0 {
+		t.Errorf("ports were made: %v", ports)
+	}
 }
 
 func TestNICs_Auto_AllocatesOnlyFromDefaultPools(t *testing.T) {

@@ -28,7 +28,8 @@ const (
 
 // process is `tricircle serve` with a database of its own.
 type process struct {
-	dir    string // of database and log
+	dir    string   // of database and log
+	set    []string // further settings from the next start on, "section.name=value"
 	cmd    *exec.Cmd
 	exited chan struct{}
 }
@@ -128,6 +129,9 @@ func (p *process) start() error {
 		"--set", "pod.list_timeout="+listTimeout.String(), "--set", "pod.timeout="+podTimeout.String(),
 		"--set", "pod.probe_interval=2s", "--set", "pod.breaker_delay=2s", "--set", "pod.reload_interval=1s",
 		"--set", "xjob.lease=5s", "--set", "xjob.retry_max=5s")
+	for _, setting := range p.set {
+		p.cmd.Args = append(p.cmd.Args, "--set", setting)
+	}
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = p.env(), log, log
 	if err := p.cmd.Start(); err != nil {
 		return err

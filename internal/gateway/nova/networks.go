@@ -127,8 +127,8 @@ func (n networks) plan(c *gateway.Call, b *bootRequest) (*nic.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !ok {
-		b.ports, b.networks = nil, nil // whatever they are, the first pod that is asked refuses the body
+	if !ok || lacks(c.Body, "name") || lacks(c.Body, "flavorRef") { // required in every version of servers.py of the schemas
+		b.ports, b.networks = nil, nil // whatever they are, the first pod that is asked refuses the body, and shows it as it came
 		return nil, nil
 	}
 	_, named := jsonx.String(c.Body, "server", "hostname")
@@ -140,6 +140,12 @@ func (n networks) plan(c *gateway.Call, b *bootRequest) (*nic.Plan, error) {
 		b.ports, b.networks = nil, nil
 	}
 	return plan, err
+}
+
+// lacks tells whether the server of a boot has no such member.
+func lacks(body []byte, member string) bool {
+	_, there, _ := jsonx.Get(body, "server", member)
+	return !there
 }
 
 // withPorts is the body of a boot with the ports in place of networks and security groups, and the version to send it with, zero for the
