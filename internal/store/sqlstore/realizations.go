@@ -11,12 +11,15 @@ import (
 	"github.com/tricircle/tricircle/internal/store"
 )
 
-type realizationStatements struct{ put, remove, hasMembers string }
+type realizationStatements struct{ hold, put, remove, hasMembers string }
 
 const realizationColumns = `kind, top_id, pod_num, bottom_id, revision, deleted_at, network_id, shadow, due, detail, created_at, updated_at`
 
 func newRealizationStatements(d *dialect) realizationStatements {
 	return realizationStatements{
+		hold: d.bind(`
+			SELECT 1 FROM realization r JOIN (` + d.realizationRows + `) AS i
+			ON r.kind = i.kind AND r.top_id = i.top_id AND r.pod_num = i.pod_num FOR UPDATE OF r`),
 		put: d.bind(`
 			INSERT INTO realization (` + realizationColumns + `)
 			SELECT i.kind, i.top_id, i.pod_num, i.bottom_id, i.revision, i.deleted_at, i.network_id, i.shadow, i.due, i.detail,
@@ -187,6 +190,10 @@ func (t *txn) PutRealization(ctx context.Context, realizations ...store.Realizat
 		}
 	}
 	batch, err := json.Marshal(rows)
+	if err == nil && t.dialect.isolation == sql.LevelRepeatableRead {
+		// A row of our snapshot that another transaction has deleted since would be inserted anew. To hold it collides instead.
+		_, err = exec(ctx, t.tx, t.owned.realizations.hold, string(batch))
+	}
 	if err == nil {
 		now := t.now().UnixMicro()
 		_, err = exec(ctx, t.tx, t.owned.realizations.put, now, now, string(batch))

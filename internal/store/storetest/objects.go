@@ -374,6 +374,37 @@ func testTouch(t *testing.T, s store.Store) {
 	}
 }
 
+// testReplaceRace deletes a realization while another transaction, which has read it, replaces it: it does not come back.
+func testReplaceRace(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	row := store.Realization{Kind: store.KindNetwork, TopID: id(1), PodNum: 1}
+	write(t, s, func(tx store.Tx) error { return tx.PutRealization(ctx, row) })
+	looked, deleted, deleting := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		<-looked
+		deleting <- s.InTx(ctx, func(tx store.Tx) error { return tx.DeleteRealization(ctx, row.Kind, row.TopID, row.PodNum) })
+		close(deleted)
+	}()
+	var look sync.Once
+	write(t, s, func(tx store.Tx) error {
+		rows, err := tx.Realizations(ctx, store.RealizationQuery{Kind: row.Kind, TopIDs: []string{row.TopID}})
+		look.Do(func() {
+			close(looked)
+			select {
+			case <-deleted:
+			case <-time.After(200 * time.Millisecond): // it waits for this transaction
+			}
+		})
+		return errors.Join(err, tx.PutRealization(ctx, rows...))
+	})
+	check(t, <-deleting)
+	rows, err := s.Reader().Realizations(ctx, store.RealizationQuery{})
+	check(t, err)
+	if len(rows) > 0 {
+		t.Errorf("deleted, and back: %v", rows)
+	}
+}
+
 // testDeleteRace deletes networks while ports are made on them: there is never a port of no network.
 func testDeleteRace(t *testing.T, s store.Store) {
 	ctx := t.Context()

@@ -40,6 +40,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"Collisions":   testCollisions,
 		"DeleteRace":   testDeleteRace,
 		"Touch":        testTouch,
+		"ReplaceRace":  testReplaceRace,
 		"Addresses":    testAddresses,
 		"ClaimAtOnce":  testClaimAtOnce,
 		"Segments":     testSegments,
