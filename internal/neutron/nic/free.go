@@ -72,7 +72,7 @@ func portsQuery(podNum int32, ids ...string) store.RealizationQuery {
 	return store.RealizationQuery{Kind: store.KindPort, TopIDs: append([]string{}, ids...), PodNum: podNum, Shadow: &shadow}
 }
 
-// release makes ports at the top agree with what their pod says of them, and returns how many it has to leave for now.
+// release makes ports at the top agree with what their pod says of them, and returns how many are in use there, or may be soon.
 func (s *Service) release(ctx context.Context, ports []*store.Object, rows map[string]store.Realization,
 	live map[string]realize.LivePort) (used int, err error) {
 	young := s.Now().Add(-s.Doubt)

@@ -63,7 +63,8 @@ func addNew(list []string, more ...string) []string {
 }
 
 // want marks objects as wanted in a pod and enqueues jobs for those that are not there, or have only a shadow there, or are networks
-// that their users, projects by the id of the network, do not see there yet. It returns these jobs. Which shadows ports need elsewhere is found out by another job, which nobody waits for.
+// that their users, projects by the id of the network, do not see there yet. It returns these jobs. Which shadows ports need elsewhere is
+// found out by another job, which nobody waits for.
 func want(ctx context.Context, tx store.Tx, kind store.ObjectKind, ids []string, podNum int32,
 	users map[string][]string) (jobs []store.NewJob, err error) {
 	if len(ids) == 0 {
