@@ -28,7 +28,7 @@ func main() {
 	flag.StringVar(&b.only, "only", "abcde", "which tables: a proxy, b lists, c load, d footprint, e networking")
 	flag.StringVar(&b.profiles, "profiles", "", "folder for CPU and heap profiles of the top under each load")
 	flag.DurationVar(&b.round, "round", time.Second, "of one round of a measurement")
-	flag.IntVar(&b.rounds, "rounds", 5, "of table a")
+	flag.IntVar(&b.rounds, "rounds", 5, "tables a and b are medians of twice as many and one")
 	flag.DurationVar(&b.load, "load", 20*time.Second, "of each load of table c")
 	flag.StringVar(&b.keystone, "keystone", "http://127.0.0.1:5000/v3", "of a real OpenStack, for table e: the testbed's")
 	flag.StringVar(&b.region, "region", "site1", "of it, whose Neutron is compared with")

@@ -93,7 +93,7 @@ func (b *bench) compare(ctx context.Context, t *top, targets []target, token, id
 			size = max(size, len(body))
 		}
 		samples := make([][]sample, len(targets))
-		for range b.rounds {
+		for range 2*b.rounds + 1 {
 			for i, target := range targets {
 				s, err := b.sample(ctx, target, call.request, call.want)
 				if err != nil {
@@ -102,15 +102,14 @@ func (b *bench) compare(ctx context.Context, t *top, targets []target, token, id
 				samples[i] = append(samples[i], s)
 			}
 		}
-		direct, base := middle(samples[0]), sample{}
-		if len(targets) == 3 {
-			base = middle(samples[1])
-		}
 		for i, target := range targets {
-			m := middle(samples[i])
-			out.add(call.name, target.name, fmt.Sprintf("%.0f", m.perSecond), ratio(m.perSecond, base.perSecond),
-				fmt.Sprintf("%.1f", float64(m.cpu.Nanoseconds())/1000),
-				millis(m.p50), millis(m.p50-direct.p50), millis(m.p99), millis(m.p99-direct.p99))
+			m, more := middle(samples[i]), against(samples[i], samples[0])
+			share := "-"
+			if len(targets) == 3 {
+				share = fmt.Sprintf("%.2f", against(samples[i], samples[1]).perSecond)
+			}
+			out.add(call.name, target.name, fmt.Sprintf("%.0f", m.perSecond), share, fmt.Sprintf("%.1f", float64(m.cpu.Nanoseconds())/1000),
+				millis(m.p50), millis(more.p50), millis(m.p99), millis(more.p99))
 		}
 		if err := b.profileUnder(ctx, t, "proxy-"+call.name[:3], repeat(busyClients, t.nova, call.request, call.want)); err != nil {
 			return nil, err
@@ -118,8 +117,9 @@ func (b *bench) compare(ctx context.Context, t *top, targets []target, token, id
 	}
 	out.about = fmt.Sprintf("The backend repeats a server's document of %d bytes from memory; %s. Requests per second of %d connections "+
 		"that never pause, latency of one. The top as it is shipped, its access log in a file; nginx with one worker, connections kept alive, no log. "+
-		"Medians of %d rounds, in turns. A call by id may add 0.3 ms at the median, and the top must do 0.45 of what nginx does.",
-		size, cores, busyClients, b.rounds)
+		"Medians of %d rounds, in turns; ratios and differences are taken within each round, as the machine's speed sways from one to the next. "+
+		"A call by id may add 0.3 ms at the median, and the top must do 0.45 of what nginx does.",
+		size, cores, busyClients, 2*b.rounds+1)
 	if len(targets) < 3 {
 		out.about += " There is no nginx on this machine, so its rows are missing."
 	}
@@ -146,6 +146,16 @@ func (b *bench) sample(ctx context.Context, t target, request []byte, want int) 
 		return s, fmt.Errorf("calls failed: %s%s", r.example, alone.example)
 	}
 	return s, nil
+}
+
+// against compares samples with those of another target in the same rounds: as many times the throughput, and so much more latency.
+func against(samples, others []sample) sample {
+	pairs := make([]sample, len(samples))
+	for i, s := range samples {
+		o := others[i]
+		pairs[i] = sample{perSecond: s.perSecond / o.perSecond, cpu: s.cpu - o.cpu, p50: s.p50 - o.p50, p99: s.p99 - o.p99}
+	}
+	return middle(pairs)
 }
 
 // middle is the median of each figure.
