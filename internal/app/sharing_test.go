@@ -48,6 +48,18 @@ func TestSpan_NetworkSharedWithOneProject_IsSeenByItInThePods(t *testing.T) {
 	s.send("DELETE", s.url(config.RoleNovaGW)+"/servers/"+admins, "", "X-Auth-Token", s.sim.Token("admin", "admin", time.Hour)).want(t, 204)
 }
 
+// Anybody can make a port that names somebody else's server. It is none of that server's.
+func TestSpan_PortOfAnotherProject_IsNoneOfTheServers(t *testing.T) {
+	s := newSpan(t)
+	network := s.asAdmin("POST", "/networks", `{"network": {"name": "all", "shared": true}}`).want(t, 201).id(t, "network")
+	s.asAdmin("POST", "/subnets", `{"subnet": {"network_id": "`+network+`", "ip_version": 4, "cidr": "10.4.0.0/24"}}`).want(t, 201)
+	id := s.boot("az1", on(network)).want(t, 202).id(t, "server")
+	s.asAdmin("POST", "/ports", `{"port": {"network_id": "`+network+`", "device_id": "`+id+`"}}`).want(t, 201)
+	s.network("POST", "/security-groups", `{"security_group": {"name": "web"}}`).want(t, 201)
+	s.compute("POST", "/servers/"+id+"/action", `{"addSecurityGroup": {"name": "web"}}`).want(t, 202)
+	s.compute("POST", "/servers/"+id+"/action", `{"removeSecurityGroup": {"name": "web"}}`).want(t, 202)
+}
+
 // bootBodyOn is the body of a boot on a network.
 func (s *span) bootBodyOn(zone, network string) string {
 	s.t.Helper()

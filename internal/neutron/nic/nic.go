@@ -210,11 +210,16 @@ func (p *Plan) visible(ctx context.Context, kind store.ObjectKind, ids []any) ([
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	q := store.ObjectQuery{Kind: kind, Filters: []store.Filter{{Attr: "id", Values: ids}}}
-	if !p.caller.IsAdmin() {
-		q.VisibleTo = p.caller.ProjectID
+	return p.service.visible(ctx, p.caller, kind, store.Filter{Attr: "id", Values: ids})
+}
+
+// visible returns the objects that a caller may see, of those that filters leave.
+func (s *Service) visible(ctx context.Context, caller *identity.Caller, kind store.ObjectKind, filters ...store.Filter) ([]*store.Object, error) {
+	q := store.ObjectQuery{Kind: kind, Filters: filters}
+	if !caller.IsAdmin() {
+		q.VisibleTo = caller.ProjectID
 	}
-	return p.service.Store.Reader().List(ctx, q)
+	return s.Store.Reader().List(ctx, q)
 }
 
 // check refuses what Nova refuses before it makes anything (nova/network/neutron.py, validate_networks, Zed).

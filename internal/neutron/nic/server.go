@@ -38,6 +38,16 @@ func (s *Service) BottomPort(ctx context.Context, podNum int32, id string) (stri
 // ErrNoPorts is returned for servers without a port of the top.
 var ErrNoPorts = errors.New("the server has no port of the top")
 
+// portsOf returns those ports of a server that the caller may see and that filters leave, or ErrNoPorts: anybody can make a port that names
+// somebody else's server.
+func (s *Service) portsOf(ctx context.Context, caller *identity.Caller, serverID string, filters ...store.Filter) ([]*store.Object, error) {
+	ports, err := s.visible(ctx, caller, store.KindPort, append(deviceQuery(serverID).Filters, filters...)...)
+	if err == nil && len(ports) == 0 {
+		err = ErrNoPorts
+	}
+	return ports, err
+}
+
 // AddGroup makes the ports of a server members of a security group, by its name or id, and waits until they are in their pod.
 func (s *Service) AddGroup(ctx context.Context, caller *identity.Caller, serverID, name string) error {
 	return s.changeGroups(ctx, caller, serverID, name, func(ids []any, id string) ([]any, bool) {
@@ -69,12 +79,9 @@ func (s *Service) RemoveGroup(ctx context.Context, caller *identity.Caller, serv
 // about, for want of port security or of an address, are passed over, as Nova does.
 func (s *Service) changeGroups(ctx context.Context, caller *identity.Caller, serverID, name string,
 	change func(ids []any, id string) ([]any, bool)) error {
-	ports, err := s.Store.Reader().List(ctx, deviceQuery(serverID))
-	switch {
-	case err != nil:
+	ports, err := s.portsOf(ctx, caller, serverID)
+	if err != nil {
 		return err
-	case len(ports) == 0:
-		return ErrNoPorts
 	}
 	id, err := s.Group(ctx, caller, name)
 	if refused, ok := errors.AsType[*fault.Error](err); ok && refused.Status == http.StatusBadRequest {
@@ -103,12 +110,7 @@ func (s *Service) changeGroups(ctx context.Context, caller *identity.Caller, ser
 // of the top on that network.
 func (s *Service) AddAddress(ctx context.Context, caller *identity.Caller, serverID, networkID string) error {
 	onNetwork := store.Filter{Attr: "network_id", Values: []any{networkID}}
-	q := deviceQuery(serverID)
-	q.Filters = append(q.Filters, onNetwork)
-	ports, err := s.Store.Reader().List(ctx, q)
-	if err == nil && len(ports) == 0 {
-		err = ErrNoPorts
-	}
+	ports, err := s.portsOf(ctx, caller, serverID, onNetwork)
 	if err != nil {
 		return err
 	}
@@ -126,12 +128,7 @@ func (s *Service) AddAddress(ctx context.Context, caller *identity.Caller, serve
 
 // RemoveAddress takes an address from a port of a server, the opposite of AddAddress.
 func (s *Service) RemoveAddress(ctx context.Context, caller *identity.Caller, serverID, address string) error {
-	q := deviceQuery(serverID)
-	q.Filters = append(q.Filters, store.Filter{Attr: "fixed_ips.ip_address", Values: []any{address}})
-	ports, err := s.Store.Reader().List(ctx, q)
-	if err == nil && len(ports) == 0 {
-		err = ErrNoPorts
-	}
+	ports, err := s.portsOf(ctx, caller, serverID, store.Filter{Attr: "fixed_ips.ip_address", Values: []any{address}})
 	if err != nil {
 		return err
 	}
