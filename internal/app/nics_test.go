@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tricircle/tricircle/internal/config"
+	"github.com/tricircle/tricircle/internal/pod"
+	"github.com/tricircle/tricircle/internal/store"
 )
 
 // compute makes a call to the compute API as user demo, at 2.1.
@@ -294,4 +297,23 @@ func TestNICs_AddressGroups_AreRulesInThePod(t *testing.T) {
 	s.eventually("the pod admits the new address", func() bool { return slices.Equal(admitted(), []string{"192.0.2.0/24", "198.51.100.1/32"}) })
 	s.network("PUT", "/address-groups/"+offices+"/remove_addresses", `{"addresses": ["192.0.2.0/24", "198.51.100.1/32"]}`).want(t, 200)
 	s.eventually("the pod admits nobody by it", func() bool { return len(admitted()) == 0 })
+}
+
+// What a disabled pod has nobody asks for, and nothing may be concluded from that.
+func TestNICs_PodIsDisabled_ServersKeepTheirPorts(t *testing.T) {
+	s := newSpan(t)
+	network, _ := s.networkWithSubnet(`"ip_version": 4, "cidr": "10.0.0.0/24"`)
+	id := s.boot("az1", on(network)).want(t, 202).id(t, "server")
+	row := s.top.pods.Snapshot().Zone("az1")[0].Pod
+	row.State = store.PodDisabled
+	if err := s.top.pods.Update(t.Context(), row); err != nil {
+		t.Fatal(err)
+	}
+	err := s.top.nics.Gone(t.Context(), id, row.Num, true)
+	if _, unavailable := errors.AsType[*pod.UnavailableError](err); !unavailable {
+		t.Errorf("got %v, want that the pod is unavailable", err)
+	}
+	if p := s.ports("device_id=" + id); len(p) != 1 {
+		t.Errorf("the server has ports %v", p)
+	}
 }

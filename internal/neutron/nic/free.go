@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/tricircle/tricircle/internal/neutron/realize"
+	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/store"
 )
 
@@ -22,12 +23,15 @@ const (
 // Free is the handler of jobs of DeviceJob, with the resource "<device id>/<number of the pod>", and of the others, with that of a port. Who
 // has a port only its pod knows: its Nova writes the server into the port, and takes it out again when the server is gone or the port
 // detached. Ports that were made for the server are deleted then, those that the user made are free. While the pod still uses them it
-// is an error, but for IdleJob, which nobody waits for.
+// is an error, but for IdleJob, which nobody waits for; so it is while the pod is disabled, and says nothing.
 func (s *Service) Free(ctx context.Context, job store.NewJob) error {
 	id, num, _ := strings.Cut(job.Resource, "/")
 	podNum, err := strconv.ParseInt(num, 10, 32)
 	if err != nil {
 		return fmt.Errorf("job %s %s: the resource is not <id>/<number of the pod>", job.Kind, job.Resource)
+	}
+	if p := s.Realizer.Pods.Snapshot().ByNum(int32(podNum)); p != nil && !p.Serves() {
+		return &pod.UnavailableError{Pod: p.Name(), Service: pod.Network, Reason: "it is disabled"}
 	}
 	query := deviceQuery(id)
 	if job.Kind != DeviceJob {
