@@ -1,6 +1,7 @@
 package app
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -39,4 +40,31 @@ func TestSpan_ExternalNetwork_IsInOnePod(t *testing.T) {
 	s.asAdmin("PUT", "/networks/"+wide, `{"network": {"router:external": true}}`).refused(t, 409, "NetworkInUse", "in several pods")
 	s.asAdmin("POST", "/rbac-policies", `{"rbac_policy": {"object_type": "network", "object_id": "`+wide+`", "action": "access_as_external", `+
 		`"target_tenant": "*"}}`).refused(t, 409, "NetworkInUse", "in several pods")
+}
+
+func TestSpan_ExternalNetworkFirstUsedInTwoPodsAtOnce_IsInOne(t *testing.T) {
+	s := newSpan(t)
+	network := s.asAdmin("POST", "/networks", `{"network": {"router:external": true}}`).want(t, 201).id(t, "network")
+	s.asAdmin("POST", "/subnets", `{"subnet": {"network_id": "`+network+`", "ip_version": 4, "cidr": "10.5.0.0/24"}}`).want(t, 201)
+	s.asAdmin("PUT", "/networks/"+network, `{"network": {"shared": true}}`).want(t, 200)
+	answers := make([]answer, 2)
+	var both sync.WaitGroup
+	for i, body := range []string{s.bootBodyOn("az1", network), s.bootBodyOn("az2", network)} {
+		both.Go(func() {
+			var err error
+			answers[i], err = s.try("POST", s.url(config.RoleNovaGW)+"/servers", body, "X-Auth-Token", s.sim.Token("demo", "demo", time.Hour),
+				"OpenStack-API-Version", "compute 2.60")
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	both.Wait()
+	first, second := answers[0].StatusCode, answers[1].StatusCode
+	if (first == 202) == (second == 202) || max(first, second) != 503 && max(first, second) != 400 {
+		t.Errorf("got %d %s and %d %s", first, answers[0].body, second, answers[1].body)
+	}
+	if n := len(s.in(0, "networks")) + len(s.in(1, "networks")); n != 1 {
+		t.Errorf("the network is in %d pods", n)
+	}
 }

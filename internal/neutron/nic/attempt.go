@@ -289,6 +289,9 @@ func inNova(in *pod.Pod, err error) error {
 		return err
 	}
 	reason := "did not make the server's ports"
+	if elsewhere, ok := errors.AsType[*realize.ElsewhereError](err); ok { // since Plan
+		reason = elsewhere.Error()
+	}
 	if down, ok := errors.AsType[*pod.UnavailableError](err); ok {
 		reason = down.Reason
 	}

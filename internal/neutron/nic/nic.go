@@ -280,7 +280,7 @@ func (p *Plan) locate(ctx context.Context, networks []*store.Object) error {
 		if len(hints) > 0 {
 			p.Hints = append(p.Hints, hints)
 		}
-		if text(n, "provider:network_type") != "local" && n.Attrs["router:external"] != true {
+		if !realize.InOnePod(n) {
 			continue
 		}
 		rows, err := p.service.Store.Reader().Realizations(ctx, store.RealizationQuery{Kind: store.KindNetwork, TopIDs: []string{n.ID}})

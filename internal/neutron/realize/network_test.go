@@ -1,9 +1,11 @@
 package realize_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -36,6 +38,34 @@ func TestWant_PortsInTwoPods_AreOneNetworkAndOnePool(t *testing.T) {
 				"web", w.project, 1, 80.0}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("pod %d: %s", i+1, diff)
+			}
+		}
+	})
+}
+
+// What is behind an external network, or an overlay of a pod's own, is behind one pod, also if the first boots come at the same time.
+func TestWant_NetworkOfOnePodInTwoAtOnce_IsInOne(t *testing.T) {
+	onEach(t, 2, func(t *testing.T, w *world) {
+		for segment, attrs := range map[int]map[string]any{2101: {"router:external": true}, 2102: {"provider:network_type": "local"}} {
+			network, subnet := w.network(segment)
+			w.change(network, attrs)
+			ports := []*store.Object{w.port(subnet, "10.101.0.10"), w.port(subnet, "10.101.0.11")}
+			errs := make([]error, 2)
+			var both sync.WaitGroup
+			for i, port := range ports {
+				both.Go(func() {
+					errs[i] = w.store.InTx(t.Context(), func(tx store.Tx) error {
+						_, err := realize.Want(t.Context(), tx, int32(i+1), port)
+						return err
+					})
+				})
+			}
+			both.Wait()
+			refused := errors.Join(errs...)
+			elsewhere, ok := errors.AsType[*realize.ElsewhereError](refused)
+			if rows := w.realizations(store.KindNetwork); !ok || elsewhere.NetworkID != network.ID || (errs[0] == nil) == (errs[1] == nil) ||
+				len(slices.DeleteFunc(rows, func(r store.Realization) bool { return r.TopID != network.ID })) != 1 {
+				t.Errorf("%v: got %v and realizations %v", attrs, errs, rows)
 			}
 		}
 	})

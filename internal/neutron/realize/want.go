@@ -9,8 +9,21 @@ import (
 	"github.com/tricircle/tricircle/internal/store"
 )
 
+// InOnePod tells whether a network can be in one pod only: an overlay of a pod's own, or what leads out of one.
+func InOnePod(network *store.Object) bool {
+	return text(network, "provider:network_type") == "local" || network.Attrs["router:external"] == true
+}
+
+// ElsewhereError says that a network that can be in one pod only is in another one.
+type ElsewhereError struct{ NetworkID string }
+
+func (e *ElsewhereError) Error() string {
+	return "network " + e.NetworkID + " is in another pod, and can be in one only"
+}
+
 // Want says that ports should be in a pod, with their networks and security groups, and enqueues the jobs for what is not there
-// yet. It returns those jobs in the order in which they can be done. A port must be that of one pod only.
+// yet. It returns those jobs in the order in which they can be done. A port must be that of one pod only; so must be some networks, of which
+// another pod's are an *ElsewhereError.
 func Want(ctx context.Context, tx store.Tx, podNum int32, ports ...*store.Object) (jobs []store.NewJob, err error) {
 	var networks, groups, ids []string
 	users := map[string][]string{}
@@ -106,6 +119,9 @@ func want(ctx context.Context, tx store.Tx, kind store.ObjectKind, ids []string,
 		rows = append(rows, row)
 		jobs = append(jobs, row.Job(o.ProjectID))
 	}
+	if err := refuseSecondPod(ctx, tx, kind, fresh, objects); err != nil {
+		return nil, err
+	}
 	if err := touch(ctx, tx, kind, fresh); err != nil {
 		return nil, err
 	}
@@ -113,6 +129,23 @@ func want(ctx context.Context, tx store.Tx, kind store.ObjectKind, ids []string,
 		return nil, err
 	}
 	return jobs, tx.Enqueue(ctx, slices.Concat(jobs, members)...)
+}
+
+// refuseSecondPod refuses networks that are new in a pod, can be in one only, and are in another. Of two that are the first at the same time
+// one is: each touches the network.
+func refuseSecondPod(ctx context.Context, tx store.Tx, kind store.ObjectKind, fresh []string, objects map[string]*store.Object) error {
+	if kind != store.KindNetwork {
+		return nil
+	}
+	bound := slices.DeleteFunc(slices.Clone(fresh), func(id string) bool { return !InOnePod(objects[id]) })
+	if len(bound) == 0 {
+		return nil
+	}
+	elsewhere, err := tx.Realizations(ctx, store.RealizationQuery{Kind: kind, TopIDs: bound, Limit: 1})
+	if err == nil && len(elsewhere) > 0 {
+		err = &ElsewhereError{elsewhere[0].TopID}
+	}
+	return err
 }
 
 // touch makes who changes or deletes objects at this moment see that they are in one more pod.
