@@ -23,6 +23,9 @@ const infraAddresses = 1
 // maxSweepInterval is the longest time between two looks for boots that were cut off.
 const maxSweepInterval = time.Minute
 
+// maxBoot is how long a boot takes at most until the client has an answer: clients, and what stands before APIs, wait for a minute.
+const maxBoot = 50 * time.Second
+
 // networked tells whether the top has a networking service, here or in another process: the role, or the section that all of its
 // processes share. Without one, networks are the pods' own.
 func (c *core) networked() bool {
@@ -48,7 +51,8 @@ func (c *core) plug() error {
 		return err
 	}
 	c.nics = nic.New(nic.Options{Store: c.store, API: api, Realizer: c.realizer, RunNow: c.runNow, Token: c.keystone.ServiceToken,
-		NewID: c.newID, Now: c.now, Doubt: c.config.Pod.Timeout, BootTimeout: c.config.Networks.BootTimeout, Log: c.log})
+		NewID: c.newID, Now: c.now, Doubt: c.config.Pod.Timeout, Within: min(maxBoot, c.config.Networks.BootTimeout/2),
+		BootTimeout: c.config.Networks.BootTimeout, Log: c.log})
 	types, err := c.networkTypes()
 	if err != nil {
 		return err

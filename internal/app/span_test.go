@@ -331,6 +331,26 @@ func TestSpan_PodFailsDuringBoot_LeavesAServerOrNothing(t *testing.T) {
 	}
 }
 
+// A pod may hang for longer than a client waits.
+func TestSpan_PodHangsDuringBoot_TheClientIsToldInTime(t *testing.T) {
+	s := newSpan(t, "pod.timeout=1h", "networks.boot_timeout=4s") // of which a boot takes half
+	network, _ := s.networkWithSubnet(`"ip_version": 4, "cidr": "10.0.0.0/24"`)
+	s.sim.Pod(0).SetFault(simcloud.Fault{Hang: true, Service: "network"})
+	s.boot("az1", on(network)).want(t, 503)
+	anywhere := fmt.Sprintf(`{"server": {"name": "vm", "flavorRef": "1", "imageRef": %q, %s}}`, s.image(), on(network))
+	id := s.call(config.RoleNovaGW, "POST", "/servers", anywhere, "OpenStack-API-Version", "compute 2.60").want(t, 202).id(t, "server")
+	if ports := s.ports(""); len(ports) != 1 || ports[0]["device_id"] != id || len(s.in(1, "ports")) != 1 {
+		t.Errorf("besides that of the server in the other pod there are ports: %v", ports)
+	}
+	s.sim.Pod(1).SetFault(simcloud.Fault{Hang: true, Service: "compute", Methods: []string{"POST"}})
+	if a := s.boot("az2", on(network)).want(t, 503); !strings.Contains(a.body, "did not confirm the creation") {
+		t.Errorf("got %s", a.body)
+	}
+	for i := range 2 {
+		s.sim.Pod(i).SetFault(simcloud.Fault{})
+	}
+}
+
 // Nobody tells the top of what ends without it: servers that users of a pod delete, and those that a process saw the end of that was killed.
 func TestSpan_ServerThatEndsUnseen_LeavesNoPort(t *testing.T) {
 	onEach(t, func(t *testing.T, s *span) {

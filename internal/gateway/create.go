@@ -142,6 +142,9 @@ func (pl *Placement) Create(cr Creation) (*pod.Pod, *Answer, error) {
 
 // Creation is one attempt to create something in a pod that has no field to find it again by.
 type Creation struct {
+	// Within is how long all of it may take, in whatever pods; 0 leaves that to the deadlines of calls. What is sent by then and not
+	// answered counts as a lost reply.
+	Within time.Duration
 	// Send creates in a pod; it sends exactly one request that may have an effect.
 	Send func(ctx context.Context, p *pod.Pod) (*Answer, error)
 	// Elsewhere reports whether an answer refuses for want of something that another pod may have, and has made nothing. The next pod
@@ -169,6 +172,11 @@ var lookUpAfter = []time.Duration{0, time.Second, 2 * time.Second, 4 * time.Seco
 // claimed is adopted. The work goes on when the client hangs up, so that its outcome is recorded.
 func (c *Call) create(pods []*pod.Pod, cr Creation) (*pod.Pod, *Answer, error) {
 	ctx := context.WithoutCancel(c.Context())
+	within, cancel := ctx, context.CancelFunc(func() {})
+	if cr.Within > 0 {
+		within, cancel = context.WithTimeout(ctx, cr.Within)
+	}
+	defer cancel()
 	var failure error
 	var refuser *pod.Pod
 	var refusal *Answer
@@ -177,7 +185,7 @@ func (c *Call) create(pods []*pod.Pod, cr Creation) (*pod.Pod, *Answer, error) {
 		defer expected()
 		leave := c.creates.enter(p, c.Caller.ProjectID, cr.Name)
 		start := c.Now()
-		a, err := cr.Send(ctx, p)
+		a, err := cr.Send(within, p)
 		if err == nil && a.OK() && !shows(a.Body) {
 			err = c.rubbish(p, http.MethodPost, nil, "answered success without telling what it created")
 		}
@@ -199,10 +207,13 @@ func (c *Call) create(pods []*pod.Pod, cr Creation) (*pod.Pod, *Answer, error) {
 		case !ok:
 			return p, nil, err
 		case unavailable.Sent:
-			a, err = c.adopt(ctx, p, cr, start, err)
+			a, err = c.adopt(within, p, cr, start, err)
 			return p, a, err
 		}
 		failure = err
+		if within.Err() != nil {
+			break
+		}
 	}
 	if failure != nil {
 		return nil, nil, failure // rather than a refusal: a pod that cannot be asked may have what others lack

@@ -47,7 +47,7 @@ func (n networks) boot(c *gateway.Call) error {
 	if plan != nil {
 		return n.bootOn(c, b, pl, plan)
 	}
-	p, a, err := b.create(c, pl, b.send(c))
+	p, a, err := b.create(c, pl, b.send(c), 0)
 	if err != nil {
 		return err
 	}
@@ -68,12 +68,13 @@ func (b *bootRequest) send(c *gateway.Call) sender {
 	}
 }
 
-// create runs the boot in the first pod that takes it.
-func (b *bootRequest) create(c *gateway.Call, pl *gateway.Placement, send sender) (*pod.Pod, *gateway.Answer, error) {
+// create runs the boot in the first pod that takes it, within some time, or without a limit of its own if that is 0.
+func (b *bootRequest) create(c *gateway.Call, pl *gateway.Placement, send sender, within time.Duration) (*pod.Pod, *gateway.Answer, error) {
 	return pl.Create(gateway.Creation{
-		Name: b.name,
-		Send: send,
-		Born: func(ctx context.Context, p *pod.Pod, a *gateway.Answer) { b.record(ctx, c, p, a) },
+		Name:   b.name,
+		Within: within,
+		Send:   send,
+		Born:   func(ctx context.Context, p *pod.Pod, a *gateway.Answer) { b.record(ctx, c, p, a) },
 		LookUp: func(ctx context.Context, p *pod.Pod, since time.Duration) ([]gateway.Found, error) {
 			return b.lookUp(ctx, c, p, since)
 		},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/tricircle/tricircle/internal/fault"
 	"github.com/tricircle/tricircle/internal/gateway"
@@ -17,7 +18,7 @@ import (
 func (n networks) bootOn(c *gateway.Call, b *bootRequest, pl *gateway.Placement, plan *nic.Plan) error {
 	pl.Within(plan.Fits, "A network of the request")
 	last := &plugged{c: c, boot: b, plan: plan}
-	p, a, err := b.create(c, pl, last.send)
+	p, a, err := b.create(c, pl, last.send, time.Duration(b.count)*n.Within)
 	if err != nil {
 		return err
 	}
@@ -169,6 +170,7 @@ func withReservation(answer, another []byte) []byte {
 
 // giveUp deletes servers that are too few.
 func (pb *plugged) giveUp(ctx context.Context, p *pod.Pod, servers []string) {
+	ctx = context.WithoutCancel(ctx) // it may be too late for the boot, not for this
 	for _, id := range servers {
 		_, err := pb.c.Do(ctx, p, gateway.Request{Method: http.MethodDelete, Path: "/servers/" + id})
 		if err != nil {

@@ -299,7 +299,8 @@ func (n networks) attachInterface(c *gateway.Call) error {
 	if len(plan.Fits([]*pod.Pod{p})) == 0 {
 		return fault.BadRequest("The network cannot be in the pod of the server, %s.", p.ZoneNames())
 	}
-	ctx := context.WithoutCancel(c.Context())
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), n.Within)
+	defer cancel()
 	attempt, err := plan.In(ctx, p, firstZone(p))
 	if err != nil {
 		return err

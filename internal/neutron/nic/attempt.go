@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tricircle/tricircle/internal/fault"
 	"github.com/tricircle/tricircle/internal/neutron/realize"
@@ -24,7 +25,8 @@ type Plugged struct {
 	Tag  string
 }
 
-// Attempt are the ports of a plan in one pod. End it with Done or Undo, or with Unknown if neither is known to be right.
+// Attempt are the ports of a plan in one pod. End it with Done or Undo, or with Unknown if neither is known to be right: they work when
+// the context has ended, too.
 type Attempt struct {
 	Ports  []Plugged // in the order of the request
 	plan   *Plan
@@ -41,8 +43,7 @@ func (p *Plan) In(ctx context.Context, in *pod.Pod, zone string) (*Attempt, erro
 	if !p.Plugs() {
 		return a, nil
 	}
-	// The other half is for the pod's Nova.
-	limited, cancel := context.WithTimeout(ctx, p.service.BootTimeout/2)
+	limited, cancel := p.service.half(ctx)
 	defer cancel()
 	err := a.create(limited, "compute:"+zone)
 	if err == nil {
@@ -56,6 +57,15 @@ func (p *Plan) In(ctx context.Context, in *pod.Pod, zone string) (*Attempt, erro
 		return nil, inNova(in, err)
 	}
 	return a, nil
+}
+
+// half leaves half of the time that a boot still has: the other is for the pod's Nova, or for the next pod.
+func (s *Service) half(ctx context.Context) (context.Context, context.CancelFunc) {
+	left := s.Within
+	if deadline, ok := ctx.Deadline(); ok {
+		left = min(left, time.Until(deadline))
+	}
+	return context.WithTimeout(ctx, left/2)
 }
 
 // create makes ports on those networks of the plan for which it has none, all or none.
@@ -214,7 +224,7 @@ func (a *Attempt) note(ctx context.Context) error {
 
 // Done says which server the ports are of. That it could not be noted is no error: the pod knows, and the port's job asks it.
 func (a *Attempt) Done(ctx context.Context, serverID string) {
-	s := a.plan.service
+	s, ctx := a.plan.service, context.WithoutCancel(ctx)
 	if err := s.setDevice(ctx, a.device, serverID); err != nil {
 		s.Log.WarnContext(ctx, "the ports of a server do not name it yet", "server", serverID, "pod", a.pod.Name(), "error", err)
 	}
@@ -222,7 +232,7 @@ func (a *Attempt) Done(ctx context.Context, serverID string) {
 
 // Unknown leaves it to a job to find out what came of the attempt: a reply was lost.
 func (a *Attempt) Unknown(ctx context.Context) {
-	s := a.plan.service
+	s, ctx := a.plan.service, context.WithoutCancel(ctx)
 	job := deviceJob(a.device, a.plan.caller.ProjectID, a.pod.Num)
 	if err := s.Store.InTx(ctx, func(tx store.Tx) error { return tx.Enqueue(ctx, job) }); err != nil {
 		s.Log.WarnContext(ctx, "what came of a boot will be found out later", "device", a.device, "pod", a.pod.Name(), "error", err)
@@ -254,7 +264,7 @@ func deviceQuery(device string) store.ObjectQuery {
 // Undo removes what the attempt made and gives back what it took. It may be called only when no server has the ports. What fails here
 // is done later, when the ports' age tells that they were forgotten.
 func (a *Attempt) Undo(ctx context.Context) {
-	s := a.plan.service
+	s, ctx := a.plan.service, context.WithoutCancel(ctx)
 	err := s.free(ctx, a.made)
 	if err == nil && len(a.given) > 0 {
 		err = s.setDevice(ctx, a.device, "")

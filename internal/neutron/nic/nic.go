@@ -32,6 +32,7 @@ type Options struct {
 	NewID    func() string                             // UUIDs
 	Now      func() time.Time
 	Doubt    time.Duration // how long a boot whose reply was lost may still be carried out
+	Within   time.Duration // how long a boot of one server may take, in whatever pods it is tried; well below BootTimeout
 	// BootTimeout is how old a boot is that nobody takes care of any more: every call in it has ended before.
 	BootTimeout time.Duration
 	Log         *slog.Logger
