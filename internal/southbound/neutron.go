@@ -171,22 +171,39 @@ func (n *Neutron) Find(ctx context.Context, c Collection, project, key string) (
 	slices.SortFunc(found, func(a, b Object) int {
 		return strings.Compare(a.Text("created_at")+a.ID(), b.Text("created_at")+b.ID())
 	})
-	for _, double := range found[1:] {
-		if err := n.Delete(ctx, c, double.ID()); err != nil {
-			return nil, fmt.Errorf("removing a second %s of %s: %w", c.singular(), key, err)
-		}
-	}
-	return found[0], nil
+	return found[0], n.removeDoubles(ctx, c, key, found[1:])
 }
 
-// FindOrCreate returns what was made under a find-key for the project of attrs, and makes it if it is not there. If the reply to that is lost, or another
-// who made it at the same time was faster, it is looked for again: it is never sent twice.
+// RemoveOthers removes what was made under a find-key for a project besides the resource with an id, by a request that was thought to be lost.
+func (n *Neutron) RemoveOthers(ctx context.Context, c Collection, project, key, id string) error {
+	found, err := n.List(ctx, c, url.Values{"description": {key}, "project_id": {project}})
+	if err != nil {
+		return err
+	}
+	return n.removeDoubles(ctx, c, key, slices.DeleteFunc(found, func(o Object) bool { return o.ID() == id }))
+}
+
+func (n *Neutron) removeDoubles(ctx context.Context, c Collection, key string, doubles []Object) error {
+	for _, double := range doubles {
+		if err := n.Delete(ctx, c, double.ID()); err != nil {
+			return fmt.Errorf("removing a second %s of %s: %w", c.singular(), key, err)
+		}
+	}
+	return nil
+}
+
+// FindOrCreate returns what was made under a find-key for the project of attrs, and makes it with CreateAs if it is not there.
 func (n *Neutron) FindOrCreate(ctx context.Context, c Collection, key string, attrs Object) (Object, error) {
-	project := attrs.Text("project_id")
-	found, err := n.Find(ctx, c, project, key)
+	found, err := n.Find(ctx, c, attrs.Text("project_id"), key)
 	if found != nil || err != nil {
 		return found, err
 	}
+	return n.CreateAs(ctx, c, key, attrs)
+}
+
+// CreateAs makes a resource under a find-key for the project of attrs. If the reply is lost, or another who made it at the same time was
+// faster, it is looked for: it is never sent twice. What is not there then may still come.
+func (n *Neutron) CreateAs(ctx context.Context, c Collection, key string, attrs Object) (Object, error) {
 	attrs = maps.Clone(attrs)
 	attrs["description"] = key
 	made, err := n.Create(ctx, c, attrs)
@@ -195,7 +212,7 @@ func (n *Neutron) FindOrCreate(ctx context.Context, c Collection, key string, at
 	}
 	lost, _ := errors.AsType[*pod.UnavailableError](err)
 	if lost != nil && lost.Sent || Refused(err, http.StatusBadRequest, http.StatusConflict) {
-		if found, _ := n.Find(ctx, c, project, key); found != nil {
+		if found, _ := n.Find(ctx, c, attrs.Text("project_id"), key); found != nil {
 			return found, nil
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -205,6 +206,50 @@ func TestRemove_CreateArrivesLater_IsGoneAllTheSame(t *testing.T) {
 	}
 }
 
+// The pod carries out a create that was given up for lost, and repeated. Neutron does not mind a second group, or overlay, of that name.
+func TestRun_CreateArrivesAfterItsRepetition_OneIsLeft(t *testing.T) {
+	for kind, collection := range map[store.ObjectKind]string{store.KindNetwork: "networks", store.KindSecurityGroup: "security-groups"} {
+		t.Run(collection, func(t *testing.T) {
+			w := newWorld(t, 1)
+			network, subnet := w.network(2101)
+			w.change(network, map[string]any{"provider:network_type": "local"})
+			group := w.group("web")
+			port := w.port(subnet, "10.101.0.10", group)
+			w.tx(func(tx store.Tx) error { _, err := realize.Want(t.Context(), tx, 1, port); return err })
+			id := map[store.ObjectKind]string{store.KindNetwork: network.ID, store.KindSecurityGroup: group.ID}[kind]
+			run := func() error { return w.r.Run(t.Context(), realize.Job(kind, id, w.project, 1)) }
+			goOn := make(chan struct{})
+			w.sim.Pod(0).SetFault(simcloud.Fault{Service: "network", Methods: []string{http.MethodPost}, Count: 1, Before: func() { <-goOn }})
+			if err := run(); err == nil {
+				t.Fatal("the pod hangs, but the object is said to be there")
+			}
+			w.sim.Pod(0).SetFault(simcloud.Fault{})
+			w.drain()
+			used := w.one(0, collection)["id"]
+			close(goOn)
+			for len(w.made(0, collection)) < 2 { // the test's deadline ends this
+			}
+			w.later = time.Hour
+			if err := w.r.Audit(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			w.drain()
+			if left := w.one(0, collection); left["id"] != used {
+				t.Error("the one that is in use is gone, and the other is left")
+			}
+			w.sim.Pod(0).ResetRequests()
+			if err := run(); err != nil {
+				t.Error(err)
+			}
+			for _, r := range w.sim.Pod(0).Requests() {
+				if strings.HasPrefix(r.Path, "/v2.0/"+collection+"?") {
+					t.Errorf("it is looked for again: %v", r)
+				}
+			}
+		})
+	}
+}
+
 func TestRemove_NotMadeByUs_IsLeftAlone(t *testing.T) {
 	w := newWorld(t, 1)
 	theirs := w.in(0, "networks", "name=private1")[0]["id"].(string)
@@ -249,7 +294,6 @@ func TestAudit_RemovedOrChangedInThePod_IsRepaired(t *testing.T) {
 	})
 }
 
-// Each call to Neutron in turn fails in each way, and the job is run again: nothing is missing, and nothing is twice.
 // A runner stalls, at its first look at the pod or before its change of it, while another makes what was wanted since then.
 func TestRun_AnotherRunnerInBetween_IsNotUndone(t *testing.T) {
 	for _, method := range []string{"GET", "PUT"} {
@@ -275,6 +319,7 @@ func TestRun_AnotherRunnerInBetween_IsNotUndone(t *testing.T) {
 	}
 }
 
+// Each call to Neutron in turn fails in each way, and the job is run again: nothing is missing, and nothing is twice.
 func TestRun_AnyCallFails_EndsTheSame(t *testing.T) {
 	for name, fault := range map[string]simcloud.Fault{
 		"lost reply": {LostReply: true}, "reset": {Reset: true}, "half a body": {HalfBody: true}, "503": {Status: 503}, "500": {Status: 500},

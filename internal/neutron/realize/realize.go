@@ -159,23 +159,28 @@ func forget(ctx context.Context, tx store.Tx, row store.Realization) error {
 
 // Members of a realization's detail, for objects of which it is not known what came of making them.
 const (
-	sentMember = "sent" // true since before a create was sent, until the id is known
+	sentMember = "sent" // since before a create was sent, until the id is known: true, or sentAgain
 	goneMember = "gone" // the time since which the object that should not be there is not
+	lateMember = "late" // the time since which the object is there, while a create of it that was sent before may still arrive
 )
+
+// sentAgain says that a create was sent although another may still arrive: Neutron allows two networks, or groups, of one name.
+const sentAgain = "again"
 
 // sending notes that a create is about to be sent: it may arrive although no answer does, also when this process is no more.
 func (t *target) sending(ctx context.Context) error {
-	if t.row.Detail[sentMember] == true && t.row.Detail[goneMember] == nil {
-		return nil
-	}
 	return t.Store.InTx(ctx, func(tx store.Tx) error {
 		row, err := t.Realizer.row(ctx, tx, t.row.Kind, t.row.TopID, t.row.PodNum)
 		if row == nil || err != nil {
 			return err
 		}
+		was := *row
 		row.Detail = merge(row.Detail, map[string]any{sentMember: true})
+		if was.Detail[sentMember] != nil {
+			row.Detail[sentMember] = sentAgain
+		}
 		delete(row.Detail, goneMember)
-		return tx.PutRealization(ctx, *row)
+		return putChanged(ctx, tx, []store.Realization{was}, *row)
 	})
 }
 
@@ -185,16 +190,24 @@ var errDoubt = errors.New("it is not there, but a request to make it that had no
 // doubtful tells whether what is not there may still be made by a request of which nothing was heard, and notes since when it is not
 // there. found tells that it still was just now.
 func (r *Realizer) doubtful(row *store.Realization, found bool) bool {
-	if row.Detail[sentMember] != true {
+	if row.Detail[sentMember] == nil && row.Detail[lateMember] == nil {
 		return false
 	}
-	gone, _ := row.Detail[goneMember].(string)
-	since, err := time.Parse(time.RFC3339Nano, gone)
-	if err != nil || found {
-		row.Detail[goneMember] = r.Now().Format(time.RFC3339Nano)
+	if row.Detail[goneMember] == nil || found {
+		row.Detail[goneMember] = r.stamp()
 		return true
 	}
-	return r.Now().Before(since.Add(r.Doubt))
+	return !r.past(row.Detail[goneMember])
+}
+
+// stamp is the time, as details have it.
+func (r *Realizer) stamp() string { return r.Now().Format(time.RFC3339Nano) }
+
+// past tells whether what might still have been carried out at a time cannot be any more.
+func (r *Realizer) past(stamp any) bool {
+	text, _ := stamp.(string)
+	since, err := time.Parse(time.RFC3339Nano, text)
+	return err == nil && !r.Now().Before(since.Add(r.Doubt))
 }
 
 // remove makes the object be gone from the pod: only what carries its find-key, or was adopted, is ours to delete. Then the
@@ -253,6 +266,11 @@ func (t *target) made(ctx context.Context, bottomID string, more func(tx store.T
 			}
 		}
 		row.BottomID, row.Revision = bottomID, t.top.Revision
+		if row.Detail[sentMember] == sentAgain {
+			row.Detail[lateMember] = t.stamp()
+		} else if late := t.row.Detail[lateMember]; late == row.Detail[lateMember] && t.past(late) { // ensure has just looked
+			delete(row.Detail, lateMember)
+		}
 		delete(row.Detail, sentMember)
 		return putChanged(ctx, tx, []store.Realization{was}, *row)
 	})
@@ -285,14 +303,15 @@ func (t *target) ensure(ctx context.Context, c southbound.Collection, key, botto
 	if bottomID != "" {
 		bottom, err = t.neutron.Get(ctx, c, bottomID)
 	}
-	if bottom == nil && err == nil {
-		if c == southbound.Ports && adopted(t.row) {
-			return nil, nil
-		}
-		if err := t.sending(ctx); err != nil {
-			return nil, err
-		}
-		bottom, err = t.neutron.FindOrCreate(ctx, c, key, merge(a.born, a.kept))
+	switch {
+	case err != nil:
+		return nil, err
+	case bottom != nil && t.row.Detail[lateMember] != nil:
+		err = t.neutron.RemoveOthers(ctx, c, t.top.ProjectID, key, bottomID)
+	case bottom == nil && c == southbound.Ports && adopted(t.row):
+		return nil, nil
+	case bottom == nil:
+		bottom, err = t.findOrCreate(ctx, c, key, merge(a.born, a.kept))
 	}
 	if err != nil {
 		return nil, err
@@ -304,6 +323,18 @@ func (t *target) ensure(ctx context.Context, c southbound.Collection, key, botto
 		return t.update(ctx, c, bottom, change, t.top)
 	}
 	return bottom, nil
+}
+
+// findOrCreate returns what was made under a find-key, and makes it if it is not there.
+func (t *target) findOrCreate(ctx context.Context, c southbound.Collection, key string, attrs southbound.Object) (southbound.Object, error) {
+	found, err := t.neutron.Find(ctx, c, attrs.Text("project_id"), key)
+	if found != nil || err != nil {
+		return found, err
+	}
+	if err := t.sending(ctx); err != nil {
+		return nil, err
+	}
+	return t.neutron.CreateAs(ctx, c, key, attrs)
 }
 
 // errOutdated says that what was wanted when a run began is not what is wanted now.
