@@ -118,6 +118,28 @@ func (rows subnetRows) topID(observed southbound.Object) string {
 	return ""
 }
 
+// sort tells which of the subnets that a pod has are those wanted, by their ids at the top, and which are ours but should not be there: they
+// are wanted no more, or were made twice by requests that a pod carried out at the same time, when it went on.
+func (rows subnetRows) sort(observed []southbound.Object, wanted []*store.Object) (there map[string]southbound.Object, tooMany []southbound.Object) {
+	there = map[string]southbound.Object{}
+	for _, o := range observed {
+		id := rows.topID(o)
+		other, double := there[id]
+		_, noted := rows[o.ID()]
+		switch {
+		case id == "":
+		case !slices.ContainsFunc(wanted, func(s *store.Object) bool { return s.ID == id }), double && !noted:
+			tooMany = append(tooMany, o)
+		case double:
+			tooMany = append(tooMany, other)
+			there[id] = o
+		default:
+			there[id] = o
+		}
+	}
+	return there, tooMany
+}
+
 // network is what a network should be in the pod. The segment is the same in all of them; "local" is an overlay of the pod's
 // own, whose type it chooses.
 func (t *target) network(ctx context.Context) (attributes, error) {
@@ -209,23 +231,16 @@ func (t *target) subnets(ctx context.Context, networkID string) (rows []store.Re
 	if err != nil {
 		return nil, err
 	}
-	for _, o := range observed {
-		id := known.topID(o)
-		if id != "" && !slices.ContainsFunc(wanted, func(s *store.Object) bool { return s.ID == id }) {
-			if err := t.neutron.Delete(ctx, southbound.Subnets, o.ID()); err != nil {
-				return nil, err
-			}
+	there, tooMany := known.sort(observed, wanted)
+	for _, o := range tooMany {
+		if err := t.neutron.Delete(ctx, southbound.Subnets, o.ID()); err != nil {
+			return nil, err
 		}
 	}
 	for _, s := range wanted {
-		i := slices.IndexFunc(observed, func(o southbound.Object) bool { return known.topID(o) == s.ID })
 		row := store.Realization{Kind: store.KindSubnet, TopID: s.ID, PodNum: t.row.PodNum}
-		var there southbound.Object
-		if i >= 0 {
-			there = observed[i]
-			row.Detail = known[there.ID()].Detail
-		}
-		if row.BottomID, err = t.subnet(ctx, s, networkID, there, row.Detail[OwnPools] == true); err != nil {
+		row.Detail = known[there[s.ID].ID()].Detail
+		if row.BottomID, err = t.subnet(ctx, s, networkID, there[s.ID], row.Detail[OwnPools] == true); err != nil {
 			return nil, err
 		}
 		row.Revision = s.Revision

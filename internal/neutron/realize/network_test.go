@@ -250,6 +250,20 @@ func TestRun_CreateArrivesAfterItsRepetition_OneIsLeft(t *testing.T) {
 	}
 }
 
+func TestNetwork_SubnetMadeTwice_OneIsLeft(t *testing.T) {
+	w := newWorld(t, 1)
+	network, subnet := w.network(2101)
+	w.want(1, w.port(subnet, "10.101.0.10"))
+	used := w.one(0, "subnets")
+	w.call(0, http.MethodPost, "/subnets", fmt.Sprintf(`{"subnet": {"network_id": %q, "ip_version": 4, "cidr": "10.77.0.0/24", "description": %q}}`,
+		used["network_id"], realize.Key(store.KindSubnet, subnet.ID)))
+	w.ask(store.KindNetwork, network.ID)
+	w.drain()
+	if left := w.one(0, "subnets"); left["id"] != used["id"] {
+		t.Errorf("the subnet in use, %v, is gone; left is %v", used["id"], left)
+	}
+}
+
 func TestRemove_NotMadeByUs_IsLeftAlone(t *testing.T) {
 	w := newWorld(t, 1)
 	theirs := w.in(0, "networks", "name=private1")[0]["id"].(string)
