@@ -239,7 +239,8 @@ func TestNetworking_AddressScopes_AreThoseOfTheNetworks(t *testing.T) {
 	network := c.network("POST", "/networks", `{"network": {}}`).want(t, 201).id(t, "network")
 	subnet := `{"subnet": {"network_id": "` + network + `", "ip_version": 4, "cidr": "10.8.0.0/24", "subnetpool_id": "` + id + `"}}`
 	c.network("POST", "/subnets", subnet).want(t, 201)
-	c.network("POST", "/subnets", strings.Replace(subnet, `, "subnetpool_id": "`+id+`"`, "", 1)).refused(t, 400, "NetworkAddressScopeAffinityError", "")
+	c.network("POST", "/subnets", `{"subnet": {"network_id": "`+network+`", "ip_version": 4, "cidr": "10.9.0.0/24"}}`).
+		refused(t, 400, "NetworkSubnetPoolAffinityError", "")
 	for _, want := range []string{first, second} {
 		c.network("PUT", "/subnetpools/"+id, `{"subnetpool": {"address_scope_id": "`+want+`"}}`).want(t, 200)
 		if got := c.network("GET", "/networks/"+network, "").one(t, "network", "ipv4_address_scope"); got != want {

@@ -45,6 +45,9 @@ func (p *Plugin) subnets() api.Resource {
 
 func emptyList() any { return []any{} }
 
+// createSubnet checks and completes a subnet in Neutron's order, which decides what is said of a request that is wrong in several ways: the
+// request itself, its pools, and only then what else is on the network (neutron/db/db_base_plugin_v2.py, _create_subnet_precommit, and
+// neutron/db/ipam_backend_mixin.py, _save_subnet, Zed).
 func (p *Plugin) createSubnet(c *api.Call, tx store.Tx, o *store.Object) error {
 	ctx := c.Context()
 	networkID := textOf(o.Attrs["network_id"])
@@ -55,18 +58,22 @@ func (p *Plugin) createSubnet(c *api.Call, tx store.Tx, o *store.Object) error {
 	if err != nil {
 		return err
 	}
+	pool, err := p.chooseCIDR(c, tx, o)
+	if err != nil {
+		return err
+	}
+	cidr, err := completeAddressing(o.Attrs)
+	if err != nil {
+		return err
+	}
 	siblings, err := tx.List(ctx, store.ObjectQuery{Kind: store.KindSubnet, Filters: []store.Filter{equal("network_id", networkID)}})
 	if err != nil {
 		return err
 	}
-	if err := p.chooseCIDR(c, tx, network, o, siblings); err != nil {
+	if err := checkOverlap(networkID, cidr, siblings); err != nil {
 		return err
 	}
-	cidr, err := cidrOf(o.Attrs)
-	if err != nil {
-		return err
-	}
-	if err := completeAddressing(networkID, o.Attrs, cidr, siblings); err != nil {
+	if err := checkAffinity(network, pool, o, siblings); err != nil {
 		return err
 	}
 	delete(o.Attrs, "prefixlen")
@@ -74,8 +81,28 @@ func (p *Plugin) createSubnet(c *api.Call, tx store.Tx, o *store.Object) error {
 	return p.joinNetwork(ctx, tx, network, o)
 }
 
-// completeAddressing fills in the gateway and the pools of a new subnet, and refuses impossible ones.
-func completeAddressing(networkID string, s map[string]any, cidr netip.Prefix, siblings []*store.Object) error {
+// completeAddressing fills in the gateway and the pools of a new subnet, refuses impossible ones, and returns the CIDR.
+func completeAddressing(s map[string]any) (netip.Prefix, error) {
+	cidr, err := cidrOf(s)
+	if err != nil {
+		return cidr, err
+	}
+	if _, given := s["gateway_ip"]; !given {
+		s["gateway_ip"] = ipam.DefaultGateway(cidr).String()
+	}
+	if err := checkSubnet(s, nil, "new subnet"); err != nil {
+		return cidr, err
+	}
+	gateway := gatewayOf(s)
+	if _, given := s["allocation_pools"]; !given {
+		s["allocation_pools"] = ipam.PoolsAttr(ipam.DefaultPools(cidr, gateway))
+		return cidr, nil
+	}
+	return cidr, checkPools(s, cidr, gateway)
+}
+
+// checkOverlap refuses a CIDR that another subnet of its network has a part of.
+func checkOverlap(networkID string, cidr netip.Prefix, siblings []*store.Object) error {
 	others := make([]netip.Prefix, len(siblings))
 	for i, o := range siblings {
 		sibling, err := ipam.SubnetOf(o)
@@ -84,21 +111,7 @@ func completeAddressing(networkID string, s map[string]any, cidr netip.Prefix, s
 		}
 		others[i] = sibling.CIDR
 	}
-	if err := ipam.CheckCIDR(networkID, cidr, others); err != nil {
-		return err
-	}
-	if _, given := s["gateway_ip"]; !given {
-		s["gateway_ip"] = ipam.DefaultGateway(cidr).String()
-	}
-	if err := checkSubnet(s, nil, "new subnet"); err != nil {
-		return err
-	}
-	gateway := gatewayOf(s)
-	if _, given := s["allocation_pools"]; !given {
-		s["allocation_pools"] = ipam.PoolsAttr(ipam.DefaultPools(cidr, gateway))
-		return nil
-	}
-	return checkPools(s, cidr, gateway)
+	return ipam.CheckCIDR(networkID, cidr, others)
 }
 
 // checkPools refuses impossible allocation pools, and makes the others canonical.
@@ -253,40 +266,37 @@ func (p *Plugin) visible(c *api.Call, r store.Reader, kind store.ObjectKind, id 
 	return found[0], nil
 }
 
-// chooseCIDR takes the CIDR that was asked for, out of a subnet pool if one was named, or a free one of the pool.
-func (p *Plugin) chooseCIDR(c *api.Call, tx store.Tx, network, o *store.Object, siblings []*store.Object) error {
+// chooseCIDR takes the CIDR that was asked for, out of a subnet pool if one was named, or a free one of the pool, which it returns; nil if
+// there is none.
+func (p *Plugin) chooseCIDR(c *api.Call, tx store.Tx, o *store.Object) (pool *store.Object, err error) {
 	cidr := textOf(o.Attrs["cidr"])
 	if _, sized := o.Attrs["prefixlen"]; sized && cidr != "" {
-		return badBody("subnets", "cidr and prefixlen must not be supplied together")
+		return nil, badBody("subnets", "cidr and prefixlen must not be supplied together")
 	}
 	poolID, err := p.choosePool(c, tx, o.Attrs)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if poolID == "" {
 		if cidr == "" {
-			return badBody("subnets", "a subnetpool must be specified in the absence of a cidr")
+			return nil, badBody("subnets", "a subnetpool must be specified in the absence of a cidr")
 		}
-		return checkAffinity(network, nil, o, siblings)
+		return nil, nil
 	}
 	if _, given := o.Attrs["allocation_pools"]; given && cidr == "" {
-		return badBody("subnets", "allocation_pools allowed only for specific subnet requests.")
+		return nil, badBody("subnets", "allocation_pools allowed only for specific subnet requests.")
 	}
 	if err := tx.Serialize(c.Context(), poolKey(poolID)); err != nil {
-		return err
+		return nil, err
 	}
-	pool, err := p.visible(c, tx, store.KindSubnetPool, poolID)
-	if err != nil {
-		return err
+	if pool, err = p.visible(c, tx, store.KindSubnetPool, poolID); err != nil {
+		return nil, err
 	}
 	if have, want := *intOf(pool.Attrs["ip_version"]), *intOf(o.Attrs["ip_version"]); have != want {
-		return badBody("subnets", "Cannot allocate IPv%d subnet from IPv%d subnet pool", want, have)
+		return nil, badBody("subnets", "Cannot allocate IPv%d subnet from IPv%d subnet pool", want, have)
 	}
 	o.Attrs["subnetpool_id"] = poolID
-	if err := checkAffinity(network, pool, o, siblings); err != nil {
-		return err
-	}
-	return takePrefix(c.Context(), tx, pool, o)
+	return pool, takePrefix(c.Context(), tx, pool, o)
 }
 
 // takePrefix takes a CIDR out of a subnet pool: the one that was asked for, the one of the gateway that was, or any.
@@ -349,11 +359,11 @@ func (p *Plugin) choosePool(c *api.Call, tx store.Tx, s map[string]any) (string,
 }
 
 // checkAffinity keeps subnets of one IP version on a network in one pool, or in pools of one address scope
-// (neutron/db/ipam_backend_mixin.py, _validate_network_subnetpools). pool is nil for a subnet out of none.
+// (neutron/db/ipam_backend_mixin.py, _validate_network_subnetpools, Zed). pool is nil for a subnet out of none.
 func checkAffinity(network, pool, subnet *store.Object, siblings []*store.Object) error {
 	scope := network.Attrs[scopeAttribute(subnet)]
-	if scope != nil {
-		if pool == nil || pool.Attrs["address_scope_id"] != scope {
+	if scope != nil && pool != nil {
+		if pool.Attrs["address_scope_id"] != scope {
 			return affinityError()
 		}
 		return nil
