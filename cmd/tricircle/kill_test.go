@@ -15,6 +15,7 @@ import (
 	"github.com/tricircle/tricircle/internal/simcloud"
 	"github.com/tricircle/tricircle/internal/store"
 	"github.com/tricircle/tricircle/internal/store/sqlstore"
+	"github.com/tricircle/tricircle/internal/store/sqlstore/sqltest"
 )
 
 var (
@@ -94,15 +95,7 @@ func (r *round) database() string {
 	if r.rand.IntN(3) == 0 && postgres.Installed() {
 		url = postgres.NewDatabase(r.t)
 	}
-	s, err := sqlstore.Open(r.t.Context(), url, time.Now)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.t.Cleanup(func() { _ = s.Close() })
-	if _, err := s.Migrate(r.t.Context()); err != nil {
-		r.t.Fatal(err)
-	}
-	r.store = s
+	r.store = sqltest.Open(r.t, url, time.Now)
 	return url
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -14,18 +13,8 @@ import (
 // postgres starts with the first test that needs it.
 var postgres pgtest.Server
 
-func TestMain(m *testing.M) { testscript.Main(thenStop{m}, map[string]func(){"tricircle": main}) }
-
-// thenStop stops the server after the tests.
-type thenStop struct{ *testing.M }
-
-func (m thenStop) Run() int {
-	code := m.M.Run()
-	if err := postgres.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)
-		return 1
-	}
-	return code
+func TestMain(m *testing.M) {
+	testscript.Main(postgres.Around(m), map[string]func(){"tricircle": main})
 }
 
 // TestScripts runs the scenarios of testdata with the real command, each in a folder and an environment of its own.

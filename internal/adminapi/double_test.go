@@ -20,7 +20,7 @@ import (
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/routing"
 	"github.com/tricircle/tricircle/internal/store"
-	"github.com/tricircle/tricircle/internal/store/sqlstore"
+	"github.com/tricircle/tricircle/internal/store/sqlstore/sqltest"
 	"github.com/tricircle/tricircle/internal/xjob"
 )
 
@@ -135,14 +135,7 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	now := func() time.Time { return start }
-	db, err := sqlstore.Open(t.Context(), "sqlite://:memory:", now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = db.Close() })
-	if _, err := db.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	db := sqltest.Open(t, sqltest.InMemory, now)
 	g := &rig{T: t, store: db, keystone: &keystone{}, pod1: newOpenStack(t, "pod1", "nova"), pod2: newOpenStack(t, "pod2", "nova")}
 	g.keystone.add(g.pod1, g.pod2)
 	log := slog.New(slog.DiscardHandler)

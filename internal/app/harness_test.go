@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -24,19 +22,7 @@ import (
 // postgres starts with the first test that needs it.
 var postgres pgtest.Server
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(thenStop{m}) }
-
-// thenStop stops the server between the tests and the search for goroutines they left.
-type thenStop struct{ *testing.M }
-
-func (m thenStop) Run() int {
-	code := m.M.Run()
-	if err := postgres.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)
-		return 1
-	}
-	return code
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(postgres.Around(m)) }
 
 // cloud is the top over simulated pods, as one process runs it.
 type cloud struct {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tricircle/tricircle/internal/config"
 	"github.com/tricircle/tricircle/internal/simcloud"
+	"github.com/tricircle/tricircle/internal/store/sqlstore/sqltest"
 )
 
 // span is a top whose networks are in its pods, and whose jobs are run.
@@ -27,9 +28,8 @@ func newSpan(t *testing.T, set ...string) *span {
 // onEach runs a test on both databases.
 func onEach(t *testing.T, test func(t *testing.T, s *span), set ...string) {
 	t.Helper()
-	t.Run("SQLite", func(t *testing.T) { test(t, newSpan(t, set...)) })
-	t.Run("PostgreSQL", func(t *testing.T) {
-		test(t, newSpan(t, append([]string{"database.connection=" + postgres.NewDatabase(t)}, set...)...))
+	sqltest.OnEach(t, &postgres, func(t *testing.T, url string) {
+		test(t, newSpan(t, append([]string{"database.connection=" + url}, set...)...))
 	})
 }
 

@@ -23,7 +23,7 @@ import (
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/pod/podtest"
 	"github.com/tricircle/tricircle/internal/routing"
-	"github.com/tricircle/tricircle/internal/store/sqlstore"
+	"github.com/tricircle/tricircle/internal/store/sqlstore/sqltest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -72,18 +72,7 @@ type top struct {
 
 func newTop(t testing.TB, adjust ...func(*gateway.Options)) *top {
 	t.Helper()
-	s, err := sqlstore.Open(t.Context(), "sqlite://:memory:", time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if _, err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s := sqltest.Open(t, sqltest.InMemory, time.Now)
 	u := &top{Cloud: podtest.New(t, s, nil), validator: &validator{}}
 	u.routing = routing.NewTable(s, u.Registry, 10000, slog.New(slog.DiscardHandler))
 	address := func(*http.Request) string { return public }

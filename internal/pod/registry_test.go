@@ -13,24 +13,12 @@ import (
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/pod/podtest"
 	"github.com/tricircle/tricircle/internal/store"
-	"github.com/tricircle/tricircle/internal/store/sqlstore"
+	"github.com/tricircle/tricircle/internal/store/sqlstore/sqltest"
 )
 
 func openStore(t *testing.T) store.Store {
 	t.Helper()
-	s, err := sqlstore.Open(t.Context(), "sqlite://:memory:", time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if _, err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return sqltest.Open(t, sqltest.InMemory, time.Now)
 }
 
 func newCloud(t *testing.T) *podtest.Cloud { return podtest.New(t, openStore(t), nil) }

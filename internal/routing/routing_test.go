@@ -18,7 +18,7 @@ import (
 	"github.com/tricircle/tricircle/internal/pod/podtest"
 	"github.com/tricircle/tricircle/internal/routing"
 	"github.com/tricircle/tricircle/internal/store"
-	"github.com/tricircle/tricircle/internal/store/sqlstore"
+	"github.com/tricircle/tricircle/internal/store/sqlstore/sqltest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -49,18 +49,7 @@ type cloud struct {
 
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
-	s, err := sqlstore.Open(t.Context(), "sqlite://:memory:", time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if _, err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s := sqltest.Open(t, sqltest.InMemory, time.Now)
 	pods, rows := podtest.New(t, s, nil), &counted{Store: s}
 	return &cloud{pods, routing.NewTable(rows, pods.Registry, 1000, slog.New(slog.DiscardHandler)), rows}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/pod/podtest"
 	"github.com/tricircle/tricircle/internal/southbound"
-	"github.com/tricircle/tricircle/internal/store/sqlstore"
+	"github.com/tricircle/tricircle/internal/store/sqlstore/sqltest"
 )
 
 // fake is a Neutron that knows security groups. Its pages hold two.
@@ -85,14 +85,7 @@ func text(v any) string {
 
 func start(t *testing.T, h podtest.Handler) *southbound.Neutron {
 	t.Helper()
-	s, err := sqlstore.Open(t.Context(), "sqlite://:memory:", time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	if _, err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s := sqltest.Open(t, sqltest.InMemory, time.Now)
 	p := podtest.New(t, s, nil).Register(&podtest.Pod{Region: "site1", Network: h})
 	return southbound.NewNeutron(p, func(context.Context) (string, error) { return "token", nil })
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,6 +16,7 @@ import (
 	"github.com/tricircle/tricircle/internal/store"
 	"github.com/tricircle/tricircle/internal/store/sqlstore"
 	"github.com/tricircle/tricircle/internal/store/sqlstore/pgtest"
+	"github.com/tricircle/tricircle/internal/store/sqlstore/sqltest"
 )
 
 // chaos is what rapid chooses. The rest follows from the seed, and from the order in which goroutines happen to run.
@@ -53,38 +53,20 @@ var postgres pgtest.Server
 // TestEngine_Chaos_EndsAsWanted lets everything go wrong for a while: no two runners of a job have a valid lease, and when peace
 // returns, every pod is as was wanted last.
 func TestEngine_Chaos_EndsAsWanted(t *testing.T) {
-	for name, newURL := range map[string]func(t *testing.T) string{
-		"SQLite":     func(t *testing.T) string { return "sqlite://" + filepath.Join(t.TempDir(), "top.db") },
-		"PostgreSQL": func(t *testing.T) string { return postgres.NewDatabase(t) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			url := newURL(t)
-			migrate(t, url)
-			worlds := 0
-			rapid.Check(t, func(rt *rapid.T) {
-				c := genChaos.Draw(rt, "chaos")
-				var wrong []error
-				worlds++ // each has a kind of its own in the one database
-				synctest.Test(t, func(t *testing.T) { wrong = endure(t, url, fmt.Sprint("kind", worlds), c) })
-				if len(wrong) > 0 {
-					t.Logf("%+v:\n%v", c, errors.Join(wrong...)) // rapid does not say it if it cannot repeat it
-					rt.Fatal(errors.Join(wrong...))
-				}
-			})
+	sqltest.OnEach(t, &postgres, func(t *testing.T, url string) {
+		sqltest.Open(t, url, time.Now)
+		worlds := 0
+		rapid.Check(t, func(rt *rapid.T) {
+			c := genChaos.Draw(rt, "chaos")
+			var wrong []error
+			worlds++ // each has a kind of its own in the one database
+			synctest.Test(t, func(t *testing.T) { wrong = endure(t, url, fmt.Sprint("kind", worlds), c) })
+			if len(wrong) > 0 {
+				t.Logf("%+v:\n%v", c, errors.Join(wrong...)) // rapid does not say it if it cannot repeat it
+				rt.Fatal(errors.Join(wrong...))
+			}
 		})
-	}
-}
-
-func migrate(t *testing.T, url string) {
-	t.Helper()
-	s, err := sqlstore.Open(t.Context(), url, time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	if _, err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	})
 }
 
 const (

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,6 +15,7 @@ import (
 	"github.com/tricircle/tricircle/internal/bus"
 	"github.com/tricircle/tricircle/internal/store"
 	"github.com/tricircle/tricircle/internal/store/sqlstore"
+	"github.com/tricircle/tricircle/internal/store/sqlstore/sqltest"
 )
 
 func TestMain(m *testing.M) {
@@ -25,19 +24,7 @@ func TestMain(m *testing.M) {
 	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
 		_ = checks.Value.Set("20") // it is a number
 	}
-	goleak.VerifyTestMain(thenStop{m})
-}
-
-// thenStop stops PostgreSQL between the tests and the search for goroutines they left.
-type thenStop struct{ *testing.M }
-
-func (m thenStop) Run() int {
-	code := m.M.Run()
-	if err := postgres.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)
-		return 1
-	}
-	return code
+	goleak.VerifyTestMain(postgres.Around(m))
 }
 
 const (
@@ -66,14 +53,7 @@ type rig struct {
 // inBubble runs f with an engine that does not run yet. A change of the options may be nil.
 func inBubble(t *testing.T, change func(*Options), f func(r *rig)) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := sqlstore.Open(t.Context(), "sqlite://:memory:", time.Now)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
-		if _, err := s.Migrate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		s := sqltest.Open(t, sqltest.InMemory, time.Now)
 		r := &rig{t: t, ctx: t.Context(), store: s}
 		defer func() {
 			for _, stop := range r.stops {

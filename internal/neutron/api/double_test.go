@@ -8,6 +8,7 @@ import (
 
 	"github.com/tricircle/tricircle/internal/store"
 	"github.com/tricircle/tricircle/internal/store/sqlstore"
+	"github.com/tricircle/tricircle/internal/store/sqlstore/sqltest"
 )
 
 // database is a real store that runs each transaction twice, as after a collision: what a first run does outside of it must
@@ -19,15 +20,7 @@ type database struct {
 
 func openDatabase(t testing.TB, now func() time.Time) *database {
 	t.Helper()
-	s, err := sqlstore.Open(t.Context(), "sqlite://:memory:", now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	if _, err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return &database{Store: s}
+	return &database{Store: sqltest.Open(t, sqltest.InMemory, now)}
 }
 
 var errCollision = errors.New("collided with another transaction")

@@ -8,8 +8,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -25,34 +23,18 @@ import (
 	"github.com/tricircle/tricircle/internal/store"
 	"github.com/tricircle/tricircle/internal/store/sqlstore"
 	"github.com/tricircle/tricircle/internal/store/sqlstore/pgtest"
+	"github.com/tricircle/tricircle/internal/store/sqlstore/sqltest"
 )
 
 // postgres starts with the first test that needs it.
 var postgres pgtest.Server
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(thenStop{m}) }
-
-// thenStop stops the server between the tests and the search for goroutines they left.
-type thenStop struct{ *testing.M }
-
-func (m thenStop) Run() int {
-	code := m.M.Run()
-	if err := postgres.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)
-		return 1
-	}
-	return code
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(postgres.Around(m)) }
 
 // onEach runs a test on both databases.
 func onEach(t *testing.T, test func(t *testing.T, f *fixture)) {
 	t.Helper()
-	for name, url := range map[string]func() string{
-		"SQLite":     func() string { return "sqlite://" + filepath.Join(t.TempDir(), "top.db") },
-		"PostgreSQL": func() string { return postgres.NewDatabase(t) },
-	} {
-		t.Run(name, func(t *testing.T) { test(t, newFixture(t, url())) })
-	}
+	sqltest.OnEach(t, &postgres, func(t *testing.T, url string) { test(t, newFixture(t, url)) })
 }
 
 // fixture is the networking API with the plugin over a database. Projects are named by their users' tokens.
@@ -64,18 +46,7 @@ type fixture struct {
 
 func newFixture(t *testing.T, url string) *fixture {
 	t.Helper()
-	s, err := sqlstore.Open(t.Context(), url, time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if _, err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s := sqltest.Open(t, url, time.Now)
 	types, err := typedriver.New(typedriver.Config{ProjectTypes: []string{"vlan"},
 		VLAN: []typedriver.Physical{{Name: "bridge", VLANs: []typedriver.Range{{From: 1, To: 100}}}}}, rand.Int64N)
 	if err != nil {

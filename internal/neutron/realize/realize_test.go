@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -26,6 +25,7 @@ import (
 	"github.com/tricircle/tricircle/internal/store"
 	"github.com/tricircle/tricircle/internal/store/sqlstore"
 	"github.com/tricircle/tricircle/internal/store/sqlstore/pgtest"
+	"github.com/tricircle/tricircle/internal/store/sqlstore/sqltest"
 )
 
 // world is a store of the top and pods whose Neutron is simulated, with nobody who runs jobs but the test.
@@ -42,30 +42,17 @@ type world struct {
 // postgres starts with the first test that needs it.
 var postgres pgtest.Server
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(thenStop{m}) }
-
-// thenStop stops the server between the tests and the search for goroutines they left.
-type thenStop struct{ *testing.M }
-
-func (m thenStop) Run() int {
-	code := m.M.Run()
-	if err := postgres.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)
-		return 1
-	}
-	return code
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(postgres.Around(m)) }
 
 // onEach runs a test on both databases: those about what transactions that run at the same time, or again, may see of each other.
 func onEach(t *testing.T, pods int, test func(t *testing.T, w *world)) {
 	t.Helper()
-	t.Run("SQLite", func(t *testing.T) { test(t, newWorld(t, pods)) })
-	t.Run("PostgreSQL", func(t *testing.T) { test(t, newWorldOn(t, postgres.NewDatabase(t), pods)) })
+	sqltest.OnEach(t, &postgres, func(t *testing.T, url string) { test(t, newWorldOn(t, url, pods)) })
 }
 
 func newWorld(t *testing.T, pods int) *world {
 	t.Helper()
-	return newWorldOn(t, "sqlite://:memory:", pods)
+	return newWorldOn(t, sqltest.InMemory, pods)
 }
 
 func newWorldOn(t *testing.T, database string, pods int) *world {
@@ -75,14 +62,7 @@ func newWorldOn(t *testing.T, database string, pods int) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = sim.Close() })
-	s, err := sqlstore.Open(t.Context(), database, time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	if _, err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s := sqltest.Open(t, database, time.Now)
 	keystone := identity.NewKeystone(identity.Options{AuthURL: sim.AuthURL(), Username: "nova", Password: "secret", UserDomainName: "Default",
 		ProjectName: "service", ProjectDomainName: "Default", Transport: http.DefaultTransport, Timeout: time.Second, Now: time.Now})
 	registry := pod.NewRegistry(pod.Options{Store: s, Keystone: keystone, Transport: func() http.RoundTripper { return &http.Transport{} },

@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,19 +18,7 @@ import (
 // postgres starts with the first test that needs it.
 var postgres pgtest.Server
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(thenStop{m}) }
-
-// thenStop stops the server between the tests and the search for goroutines they left.
-type thenStop struct{ *testing.M }
-
-func (m thenStop) Run() int {
-	code := m.M.Run()
-	if err := postgres.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)
-		return 1
-	}
-	return code
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(postgres.Around(m)) }
 
 // engine is a way to store. Its url is that of a new, empty database.
 type engine struct {

@@ -25,7 +25,7 @@ import (
 )
 
 // Server is a PostgreSQL server that starts when the first test asks for a database. The zero value is ready; keep one per
-// test binary and stop it in TestMain.
+// test binary and have it stopped by Around in TestMain.
 type Server struct {
 	once     sync.Once
 	startErr error
@@ -72,6 +72,27 @@ func (s *Server) NewDatabase(t testing.TB) string {
 func (s *Server) Installed() bool {
 	_, err := findBinaries()
 	return err == nil
+}
+
+// Around is m, after which the server is stopped: before whoever runs it, such as goleak, looks for what the tests have left.
+func (s *Server) Around(m *testing.M) Tests { return around{m, s} }
+
+// Tests are those of a test binary, as goleak and others run them.
+type Tests interface{ Run() (exitCode int) }
+
+type around struct {
+	*testing.M
+	server *Server
+}
+
+// Run implements Tests.
+func (a around) Run() int {
+	code := a.M.Run()
+	if err := a.server.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)
+		return 1
+	}
+	return code
 }
 
 // Stop ends the server, if it ever ran, and removes its files.
