@@ -29,7 +29,8 @@ func (r *Realizer) SecurityGroup(ctx context.Context, id string, podNum int32) e
 		return err
 	case t.top == nil:
 		return t.remove(ctx, southbound.SecurityGroups, func(ctx context.Context, tx store.Tx, row *store.Realization) error {
-			return admit(ctx, tx, row, false, nil)
+			noteAdmitted(row, false, nil)
+			return askForShadows(ctx, tx, row)
 		})
 	}
 	bottom, err := t.group(ctx)
@@ -55,38 +56,57 @@ func (r *Realizer) SecurityGroup(ctx context.Context, id string, podNum int32) e
 	return nil
 }
 
-// admit notes whose members in other pods must be known in this one: those that the group admits, if it has members here.
+// admit notes whose members in other pods must be known in this one: those that the group admits, if it has members here. Then it asks for
+// the shadows on the networks that it is about, in another transaction: a port that this one does not see, because it comes at the same
+// moment, is decided about by one that sees what is noted, or found by the next.
 func (t *target) admit(ctx context.Context, admitted []string) error {
-	return t.Store.InTx(ctx, func(tx store.Tx) error {
-		row, err := t.Realizer.row(ctx, tx, t.row.Kind, t.row.TopID, t.row.PodNum)
-		if row == nil || err != nil {
-			return err
-		}
-		members, err := tx.HasMembers(ctx, row.TopID, row.PodNum)
+	for again := true; again; {
+		err := t.Store.InTx(ctx, func(tx store.Tx) error {
+			again = false
+			row, err := t.Realizer.row(ctx, tx, t.row.Kind, t.row.TopID, t.row.PodNum)
+			if row == nil || err != nil {
+				return err
+			}
+			members, err := tx.HasMembers(ctx, row.TopID, row.PodNum)
+			if err != nil {
+				return err
+			}
+			if again = noteAdmitted(row, members, admitted); again {
+				return tx.PutRealization(ctx, *row)
+			}
+			return askForShadows(ctx, tx, row)
+		})
 		if err != nil {
 			return err
 		}
-		return admit(ctx, tx, row, members, admitted)
-	})
+	}
+	return nil
 }
 
-// admit notes of a group in a pod whether it has members there, and whom it admits. If that has changed, it asks for the shadows on the
-// networks that it is about.
-func admit(ctx context.Context, tx store.Tx, row *store.Realization, members bool, admitted []string) error {
+// noteAdmitted notes of a group in a pod whether it has members there, and whom it admits, and returns whether that is new.
+func noteAdmitted(row *store.Realization, members bool, admitted []string) bool {
 	was, now := texts(row.Detail[admitsMember]), slices.Sorted(slices.Values(admitted))
 	if !members {
 		now = nil
 	}
 	if row.Detail[hasMembersMember] == members && slices.Equal(was, now) {
-		return nil
-	}
-	row.Detail[hasMembersMember], row.Detail[admitsMember] = members, anys(now)
-	if err := tx.PutRealization(ctx, *row); err != nil {
-		return err
+		return false
 	}
 	changed := slices.DeleteFunc(addNew(slices.Clone(was), now...), func(id string) bool { return slices.Contains(was, id) && slices.Contains(now, id) })
-	if len(changed) == 0 {
+	row.Detail[hasMembersMember], row.Detail[admitsMember] = members, anys(now)
+	row.Detail[changedMember] = anys(addNew(texts(row.Detail[changedMember]), changed...))
+	return true
+}
+
+// askForShadows asks for those of the members of all groups that are noted as changed.
+func askForShadows(ctx context.Context, tx store.Tx, row *store.Realization) error {
+	changed := texts(row.Detail[changedMember])
+	if row.Detail[changedMember] == nil {
 		return nil
+	}
+	delete(row.Detail, changedMember)
+	if err := tx.PutRealization(ctx, *row); err != nil || len(changed) == 0 {
+		return err
 	}
 	ids, err := tx.MemberNetworks(ctx, changed)
 	if err != nil || len(ids) == 0 {

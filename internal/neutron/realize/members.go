@@ -23,6 +23,8 @@ const (
 	// admitsMember are the groups whose members in other pods the pod must know, by their ids at the top: those that the group admits, or
 	// none if it has no members in the pod.
 	admitsMember = "admits"
+	// changedMember are the groups that are in admits now and were not, or the other way round, until their shadows have been asked for.
+	changedMember = "changed"
 )
 
 // membersBatch is how many ports are decided about at a time.

@@ -38,7 +38,8 @@ func (r *Realizer) Port(ctx context.Context, id string, podNum int32) error {
 	case bottom == nil:
 		return t.vanished(ctx)
 	}
-	return t.made(ctx, bottom.ID(), func(tx store.Tx, row *store.Realization) error {
+	now := slices.Sorted(maps.Keys(groups))
+	err = t.made(ctx, bottom.ID(), func(tx store.Tx, row *store.Realization) error {
 		if row.Shadow { // since the run began; what was done is not what a shadow should be
 			row.Due = true
 			return tx.Enqueue(ctx, row.Job(""))
@@ -48,10 +49,14 @@ func (r *Realizer) Port(ctx context.Context, id string, podNum int32) error {
 				return err
 			}
 		}
-		was, now := texts(row.Detail["groups"]), slices.Sorted(maps.Keys(groups))
+		lost := slices.DeleteFunc(texts(row.Detail["groups"]), func(id string) bool { return slices.Contains(now, id) })
 		row.Detail["groups"] = anys(now)
-		return t.joined(ctx, tx, was, now)
+		return t.lost(ctx, tx, lost)
 	})
+	if err != nil {
+		return err
+	}
+	return t.joined(ctx, now)
 }
 
 // follow looks whether a port that only the pod manages is still there.
@@ -74,7 +79,7 @@ func (t *target) vanished(ctx context.Context) error {
 		if i < 0 || !adopted(rows[i]) || !rows[i].DeletedAt.IsZero() {
 			return nil
 		}
-		if err := t.joined(ctx, tx, texts(rows[i].Detail["groups"]), nil); err != nil {
+		if err := t.lost(ctx, tx, texts(rows[i].Detail["groups"])); err != nil {
 			return err
 		}
 		rows = slices.Delete(rows, i, i+1)
@@ -100,24 +105,39 @@ func (t *target) vanished(ctx context.Context) error {
 	})
 }
 
-// joined asks for the security groups in the pod that have lost a member, which may have been the last, or have got their first.
-func (t *target) joined(ctx context.Context, tx store.Tx, was, now []string) error {
-	lost := slices.DeleteFunc(was, func(id string) bool { return slices.Contains(now, id) })
-	all := slices.Concat(lost, now)
-	if len(all) == 0 {
-		return nil
-	}
-	rows, err := tx.Realizations(ctx, live(store.RealizationQuery{Kind: store.KindSecurityGroup, TopIDs: all, PodNum: t.row.PodNum}))
-	var jobs []store.NewJob
-	for _, row := range rows {
-		if slices.Contains(lost, row.TopID) || row.Detail[hasMembersMember] != true {
-			jobs = append(jobs, row.Job(t.project()))
-		}
-	}
+// lost asks for the security groups in the pod that have lost a member, which may have been the last.
+func (t *target) lost(ctx context.Context, tx store.Tx, groups []string) error {
+	rows, err := t.groupRows(ctx, tx, groups)
 	if err != nil {
 		return err
 	}
-	return tx.Enqueue(ctx, jobs...)
+	return tx.Enqueue(ctx, t.jobsOf(rows)...)
+}
+
+// joined asks for the security groups in the pod that have got their first member. It looks at them when the member has been noted: a group
+// that has just lost its last one is noted to have none either before that, or by a job that sees this one.
+func (t *target) joined(ctx context.Context, groups []string) error {
+	rows, err := t.groupRows(ctx, t.Store.Reader(), groups)
+	rows = slices.DeleteFunc(rows, func(row store.Realization) bool { return row.Detail[hasMembersMember] == true })
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	return t.Store.InTx(ctx, func(tx store.Tx) error { return tx.Enqueue(ctx, t.jobsOf(rows)...) })
+}
+
+// groupRows returns the realizations in the pod of some security groups.
+func (t *target) groupRows(ctx context.Context, from store.Reader, ids []string) ([]store.Realization, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	return from.Realizations(ctx, live(store.RealizationQuery{Kind: store.KindSecurityGroup, TopIDs: ids, PodNum: t.row.PodNum}))
+}
+
+func (t *target) jobsOf(rows []store.Realization) (jobs []store.NewJob) {
+	for _, row := range rows {
+		jobs = append(jobs, row.Job(t.project()))
+	}
+	return jobs
 }
 
 // project is whose the object is, "" if it is gone.
@@ -145,7 +165,7 @@ func (t *target) left(ctx context.Context, tx store.Tx, row *store.Realization) 
 			return err
 		}
 	}
-	return t.joined(ctx, tx, texts(row.Detail["groups"]), nil)
+	return t.lost(ctx, tx, texts(row.Detail["groups"]))
 }
 
 // groups returns the ids in the pod of the port's security groups, of which none may be missing, by those at the top.
@@ -154,7 +174,7 @@ func (t *target) groups(ctx context.Context) (map[string]string, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	rows, err := t.Store.Reader().Realizations(ctx, live(store.RealizationQuery{Kind: store.KindSecurityGroup, TopIDs: ids, PodNum: t.row.PodNum}))
+	rows, err := t.groupRows(ctx, t.Store.Reader(), ids)
 	if err != nil {
 		return nil, err
 	}

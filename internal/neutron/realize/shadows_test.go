@@ -1,8 +1,10 @@
 package realize_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -167,4 +169,35 @@ func TestShadows_NetworkIsNewInAPodWithTheGroup_AreMade(t *testing.T) {
 	w.wantShadows("no network in common", shadows{}, shadows{})
 	w.want(2, w.port(one, "10.101.0.11", web))
 	w.wantShadows("one network in common", shadows{"10.101.0.11": {"web"}}, shadows{"10.101.0.10": {"web"}})
+}
+
+// The last member of a group leaves the pod while another comes. Each transaction is of a moment at which the other had not happened.
+func TestPort_GroupLosesItsLastMemberMeanwhile_StillGetsShadows(t *testing.T) {
+	w := newWorldOn(t, postgres.NewDatabase(t), 2) // in SQLite there are no two at a time
+	_, subnet := w.network(2101)
+	group := w.group("web")
+	w.rule(group, group, nil)
+	w.want(1, w.port(subnet, "10.101.0.10", group))
+	w.want(2, w.port(subnet, "10.101.0.11", group))
+	late := w.port(subnet, "10.101.0.12", group)
+	w.r.Idle = func(ctx context.Context, _ store.Tx, port *store.Object, podNum int32) error {
+		if port.ID != late.ID {
+			return nil
+		}
+		w.tx(func(tx store.Tx) error { // as its job does that has not seen the late one
+			rows, err := tx.Realizations(ctx, store.RealizationQuery{Kind: store.KindSecurityGroup, TopIDs: []string{group.ID}, PodNum: podNum})
+			if err != nil {
+				return err
+			}
+			rows[0].Detail["has_members"], rows[0].Detail["admits"] = false, []any{}
+			return tx.PutRealization(ctx, rows...)
+		})
+		return nil
+	}
+	w.want(2, late)
+	w.drain()
+	rows, err := w.store.Reader().Realizations(t.Context(), store.RealizationQuery{Kind: store.KindSecurityGroup, TopIDs: []string{group.ID}, PodNum: 2})
+	if err != nil || len(rows) != 1 || rows[0].Detail["has_members"] != true || !slices.Equal(rows[0].Detail["admits"].([]any), []any{group.ID}) {
+		t.Errorf("the group in the pod is noted as %v, %v", rows, err)
+	}
 }
