@@ -20,22 +20,18 @@ func (r *Realizer) Network(ctx context.Context, id string, podNum int32) error {
 	case t.top == nil:
 		return t.remove(ctx, southbound.Networks, nil) // with its subnets
 	}
-	wanted, err := t.network(ctx)
+	shared, err := t.sharedWith(ctx)
 	if err != nil {
 		return err
 	}
-	bottom, err := t.ensure(ctx, southbound.Networks, Key(store.KindNetwork, id), t.row.BottomID, wanted)
+	bottom, err := t.ensure(ctx, southbound.Networks, Key(store.KindNetwork, id), t.row.BottomID, t.network(shared))
 	if err != nil {
 		return err
 	}
-	if err := t.share(ctx, bottom.ID()); err != nil {
+	if err := t.share(ctx, bottom.ID(), shared); err != nil {
 		return err
 	}
 	subnets, err := t.subnets(ctx, bottom.ID())
-	if err != nil {
-		return err
-	}
-	shared, err := t.sharedWith(ctx)
 	if err != nil {
 		return err
 	}
@@ -141,8 +137,8 @@ func (rows subnetRows) sort(observed []southbound.Object, wanted []*store.Object
 }
 
 // network is what a network should be in the pod. The segment is the same in all of them; "local" is an overlay of the pod's
-// own, whose type it chooses.
-func (t *target) network(ctx context.Context) (attributes, error) {
+// own, whose type it chooses. shared are the projects that it is shared with.
+func (t *target) network(shared []string) attributes {
 	a := attributes{born: southbound.Object{"project_id": t.top.ProjectID}, kept: southbound.Object{"name": text(t.top, "name")}}
 	for _, name := range []string{"admin_state_up", "port_security_enabled"} {
 		if v, ok := t.top.Attrs[name].(bool); ok {
@@ -154,10 +150,9 @@ func (t *target) network(ctx context.Context) (attributes, error) {
 		a.kept = merge(a.kept, pick(t.top, "mtu"))
 	}
 	a.kept = merge(a.kept, pick(t.top, "dns_domain"))
-	shared, err := t.sharedWith(ctx)
 	a.kept["shared"] = slices.Contains(shared, everybody)
 	a.kept["router:external"] = t.top.Attrs["router:external"] == true
-	return a, err
+	return a
 }
 
 // everybody is the target of RBAC policies for all projects.
@@ -187,11 +182,10 @@ func (t *target) sharedWith(ctx context.Context) (projects []string, err error) 
 
 // share makes single projects see the network in the pod who see it at the top: Nova shows them no other. A policy has no
 // description to find it by; what it says is unique.
-func (t *target) share(ctx context.Context, networkID string) error {
-	wanted, err := t.sharedWith(ctx)
-	wanted = slices.DeleteFunc(wanted, func(p string) bool { return p == everybody })
-	if err != nil || len(wanted)+len(texts(t.row.Detail[sharedMember])) == 0 {
-		return err
+func (t *target) share(ctx context.Context, networkID string, shared []string) error {
+	wanted := slices.DeleteFunc(slices.Clone(shared), func(p string) bool { return p == everybody })
+	if len(wanted)+len(texts(t.row.Detail[sharedMember])) == 0 {
+		return nil
 	}
 	observed, err := t.neutron.List(ctx, southbound.RBACPolicies, url.Values{"object_id": {networkID}, "action": {"access_as_shared"}})
 	if err != nil {
