@@ -37,6 +37,7 @@ func (r *Realizer) Network(ctx context.Context, id string, podNum int32) error {
 	}
 	return t.made(ctx, bottom.ID(), func(tx store.Tx, row *store.Realization) error {
 		row.Detail[sharedMember] = anys(shared)
+		delete(row.Detail, sharingMember)
 		if row.BottomID != bottom.ID() { // its ports may be members of groups that are admitted here
 			row.Detail[shadowsMember] = decide
 			if err := tx.Enqueue(ctx, store.MembersJob(id)); err != nil {
@@ -158,8 +159,11 @@ func (t *target) network(shared []string) attributes {
 // everybody is the target of RBAC policies for all projects.
 const everybody = "*"
 
-// sharedMember is the member of a network's detail with the projects that it is shared with in the pod.
-const sharedMember = "shared"
+// Members of a network's detail about whom it is shared with in the pod.
+const (
+	sharedMember  = "shared"  // the projects
+	sharingMember = "sharing" // true while there may be others: since before policies were made, until sharedMember says so
+)
 
 // unshared tells whether one of the projects that use a network may not see it yet in the pod. To such a user the pod's Nova gives no
 // port on it, and says nothing (nova/network/neutron.py, allocate_for_instance, Zed).
@@ -184,7 +188,7 @@ func (t *target) sharedWith(ctx context.Context) (projects []string, err error) 
 // description to find it by; what it says is unique.
 func (t *target) share(ctx context.Context, networkID string, shared []string) error {
 	wanted := slices.DeleteFunc(slices.Clone(shared), func(p string) bool { return p == everybody })
-	if len(wanted)+len(texts(t.row.Detail[sharedMember])) == 0 {
+	if len(wanted)+len(texts(t.row.Detail[sharedMember])) == 0 && t.row.Detail[sharingMember] == nil {
 		return nil
 	}
 	observed, err := t.neutron.List(ctx, southbound.RBACPolicies, url.Values{"object_id": {networkID}, "action": {"access_as_shared"}})
@@ -201,6 +205,11 @@ func (t *target) share(ctx context.Context, networkID string, shared []string) e
 			}
 		}
 	}
+	if len(wanted) > 0 {
+		if err := t.sharing(ctx); err != nil {
+			return err
+		}
+	}
 	for _, project := range wanted {
 		_, err := t.neutron.Create(ctx, southbound.RBACPolicies, southbound.Object{"object_type": "network", "object_id": networkID,
 			"action": "access_as_shared", "target_tenant": project})
@@ -209,6 +218,18 @@ func (t *target) share(ctx context.Context, networkID string, shared []string) e
 		}
 	}
 	return nil
+}
+
+// sharing notes that policies are about to be made: should the run be cut off, and nobody want them any more, they are looked for.
+func (t *target) sharing(ctx context.Context) error {
+	return t.Store.InTx(ctx, func(tx store.Tx) error {
+		row, err := t.Realizer.row(ctx, tx, t.row.Kind, t.row.TopID, t.row.PodNum)
+		if row == nil || err != nil {
+			return err
+		}
+		row.Detail[sharingMember] = true
+		return tx.PutRealization(ctx, *row)
+	})
 }
 
 // subnets makes the subnets of the network in the pod be those of the top, and returns their realizations.

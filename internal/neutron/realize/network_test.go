@@ -264,6 +264,32 @@ func TestNetwork_SubnetMadeTwice_OneIsLeft(t *testing.T) {
 	}
 }
 
+// A run is cut off after it has shared the network in the pod, and then nobody is to see it any more.
+func TestNetwork_UnsharedAfterABrokenRun_IsSharedNoMore(t *testing.T) {
+	onEach(t, 1, func(t *testing.T, w *world) {
+		network, subnet := w.network(2101)
+		w.want(1, w.port(subnet, "10.101.0.10"))
+		run := func() error { return w.r.Run(t.Context(), realize.Job(network.Kind, network.ID, w.project, 1)) }
+		policy := w.add(store.KindRBACPolicy, map[string]any{"object_type": "network", "object_id": network.ID, "action": "access_as_shared",
+			"target_tenant": "guests", "target_project": "guests"})
+		w.sim.Pod(0).SetFault(simcloud.Fault{Methods: []string{"GET"}, PathContains: "/subnets", Count: 1, Status: 500})
+		if err := run(); err == nil {
+			t.Fatal("the subnets of the network cannot be listed, but the run is said to be done")
+		}
+		policies := func() int { return len(w.in(0, "rbac-policies", by("object_id", w.one(0, "networks")["id"].(string)))) }
+		if policies() != 1 {
+			t.Fatal("the run has not come to share the network")
+		}
+		w.tx(func(tx store.Tx) error { return tx.Delete(t.Context(), policy.Kind, policy.ID) })
+		if err := run(); err != nil {
+			t.Fatal(err)
+		}
+		if n := policies(); n != 0 {
+			t.Errorf("the pod has %d policies, want that nobody else sees the network", n)
+		}
+	})
+}
+
 func TestRemove_NotMadeByUs_IsLeftAlone(t *testing.T) {
 	w := newWorld(t, 1)
 	theirs := w.in(0, "networks", "name=private1")[0]["id"].(string)
