@@ -3,6 +3,8 @@ package sqlstore
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -58,7 +60,7 @@ func genJSON(depth int) *rapid.Generator[any] {
 
 // Whatever is written comes back as encoding/json reads it; and what is damaged is refused when encoding/json does.
 func TestDecode_AnyText_IsReadAsByEncodingJSON(t *testing.T) {
-	names := jsonNames{}
+	var d jsonDecoder
 	rapid.Check(t, func(t *rapid.T) {
 		text, err := json.Marshal(rapid.MapOfN(rapid.String(), genJSON(3), 0, 5).Draw(t, "object"))
 		if err != nil {
@@ -76,7 +78,7 @@ func TestDecode_AnyText_IsReadAsByEncodingJSON(t *testing.T) {
 			text[at] = rapid.SampledFrom([]byte("{}[]\",:\\0-+.eE tfn\x00\xff\n")).Draw(t, "byte")
 		}
 		want, wantErr := standard(text)
-		got, err := names.decode(text)
+		got, err := d.decode(string(text))
 		if (err == nil) != (wantErr == nil) {
 			t.Fatalf("%s: error %v, encoding/json %v", text, err, wantErr)
 		}
@@ -89,29 +91,57 @@ func TestDecode_AnyText_IsReadAsByEncodingJSON(t *testing.T) {
 func TestDecode_WhatIsNoObject_IsRefused(t *testing.T) {
 	for _, text := range []string{"", " ", "null", "[]", "1", `{"a":1}{}`, `{"a":1`, `{"a"`, `{"a":}`, `{,}`, `{"a":1,}`, `{"a":[1,]}`, `{"a":tru}`,
 		`{"a":01}`, `{"a":+1}`, `{"a":"\x"}`, `{"a":"`, `{a:1}`, `{"a":1e999}`} {
-		if got, err := (jsonNames{}).decode([]byte(text)); err == nil {
+		if got, err := new(jsonDecoder).decode(text); err == nil {
 			t.Errorf("decode(%q) = %v, want an error", text, got)
 		}
 	}
 }
 
-// BenchmarkDecode reads a port, beside encoding/json.
+// BenchmarkDecode reads ports of different names, addresses and devices, beside encoding/json.
 func BenchmarkDecode(b *testing.B) {
-	text := []byte(planPort)
+	texts := make([]string, 100)
+	for i := range texts {
+		texts[i] = strings.NewReplacer("NAME", fmt.Sprint("port-", i), "MAC", fmt.Sprint("fa:16:3e:00:00:", i), "DEVICE", planID(i),
+			"ADDRESS", fmt.Sprint("0.", i), "NETWORK", planID(1), "GROUP", planID(1)).Replace(planPort)
+	}
 	b.Run("ours", func(b *testing.B) {
-		names := jsonNames{}
+		var d jsonDecoder
 		b.ReportAllocs()
-		for b.Loop() {
-			if _, err := names.decode(text); err != nil {
+		for i := 0; b.Loop(); i++ {
+			if _, err := d.decode(texts[i%len(texts)]); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
 	b.Run("encoding/json", func(b *testing.B) {
 		b.ReportAllocs()
-		for b.Loop() {
-			if _, err := standard(text); err != nil {
+		for i := 0; b.Loop(); i++ {
+			if _, err := standard([]byte(texts[i%len(texts)])); err != nil {
 				b.Fatal(err)
+			}
+		}
+	})
+}
+
+// What one document had is only guessed of the next: whatever came before, a text is read as if it came first.
+func TestDecode_AfterOtherDocuments_ReadsTheSame(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		name := rapid.SampledFrom([]string{"a", "ab", "b", "", "\"", "a\\"})
+		value := rapid.OneOf(name.AsAny(), rapid.IntRange(0, 12).AsAny(), rapid.SliceOfN(name.AsAny(), 0, 2).AsAny(),
+			rapid.MapOfN(name, name.AsAny(), 0, 2).AsAny())
+		var d jsonDecoder
+		for _, object := range rapid.SliceOfN(rapid.MapOfN(name, value, 0, 4), 1, 5).Draw(t, "objects") {
+			text, err := json.Marshal(object)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := new(jsonDecoder).decode(string(text))
+			if err != nil {
+				t.Fatalf("%s: %v", text, err)
+			}
+			got, err := d.decode(string(text))
+			if diff := cmp.Diff(want, got); err != nil || diff != "" {
+				t.Fatalf("%s: %v (-want +got):\n%s", text, err, diff)
 			}
 		}
 	})

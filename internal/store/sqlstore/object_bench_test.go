@@ -41,7 +41,7 @@ func BenchmarkObjects(b *testing.B) {
 		{"list=ip", list(store.ObjectQuery{Filters: equalTo("fixed_ips.ip_address", "::7"), VisibleTo: "project-0"})},
 		{"list=group,200rows", list(store.ObjectQuery{Filters: equalTo("security_groups", planID(1)), VisibleTo: "project-0"})},
 		{"list=tag", list(store.ObjectQuery{TagsAll: []string{"tag-1"}, VisibleTo: "project-1"})},
-		{"list=status", list(store.ObjectQuery{Filters: equalTo("status", "DOWN"), VisibleTo: "project-1"})},
+		{"list=state", list(store.ObjectQuery{Filters: equalTo("admin_state_up", false), VisibleTo: "project-1"})},
 		{"list=project,1000rows", list(store.ObjectQuery{VisibleTo: "project-1"})},
 		{"list=all,1000rows", list(store.ObjectQuery{Marker: planID(500)})},
 		{"count=project", func(ctx context.Context, r store.Reader, _ int) error {

@@ -17,22 +17,38 @@ func encodeJSON(value any) (string, error) {
 }
 
 func scanObject(kind store.ObjectKind) func(*sql.Rows) (*store.Object, error) {
-	var doc sql.RawBytes
-	names := jsonNames{}
+	var (
+		decoder          jsonDecoder
+		doc              string
+		created, updated int64
+	)
 	return func(rows *sql.Rows) (*store.Object, error) {
 		o := &store.Object{Kind: kind}
-		var id uuid.UUID
-		var created, updated int64
-		err := rows.Scan(&id, &o.ProjectID, &o.Revision, &created, &updated, &doc)
+		err := rows.Scan((*idText)(&o.ID), &o.ProjectID, &o.Revision, &created, &updated, &doc)
 		if err != nil {
 			return nil, err
 		}
-		o.ID, o.CreatedAt, o.UpdatedAt = id.String(), timeOf(created), timeOf(updated)
-		if o.Attrs, err = names.decode(doc); err != nil {
+		o.CreatedAt, o.UpdatedAt = timeOf(created), timeOf(updated)
+		if o.Attrs, err = decoder.decode(doc); err != nil {
 			return nil, fmt.Errorf("attributes of %s %s: %w", kind, o.ID, err)
 		}
 		return o, nil
 	}
+}
+
+// idText is an id that is scanned: PostgreSQL gives its text, SQLite its bytes.
+type idText string
+
+// Scan implements sql.Scanner.
+func (t *idText) Scan(src any) error {
+	if text, ok := src.(string); ok {
+		*t = idText(text)
+		return nil
+	}
+	var id uuid.UUID
+	err := id.Scan(src)
+	*t = idText(id.String())
+	return err
 }
 
 // texts returns the strings of a list, such as the tags of an object.

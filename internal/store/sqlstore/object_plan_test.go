@@ -11,25 +11,41 @@ import (
 	"github.com/tricircle/tricircle/internal/store"
 )
 
-// planPort is what ports look like to clients, about as long as in life.
-const planPort = `{"name": "port", "description": "", "admin_state_up": true, "status": "ACTIVE", "mac_address": "", "network_id": "", ` +
-	`"device_id": "6ba7b810-9dad-11d1-80b4-00c04fd430c8", "device_owner": "compute:az1", "fixed_ips": [{"subnet_id": ` +
-	`"6ba7b810-9dad-11d1-80b4-00c04fd430c8", "ip_address": "10.0.0.1"}], "security_groups": ["6ba7b810-9dad-11d1-80b4-00c04fd430c8"], ` +
-	`"allowed_address_pairs": [], "extra_dhcp_opts": [], "binding:host_id": "", "binding:profile": {}, "binding:vif_details": {}, ` +
-	`"binding:vif_type": "unbound", "binding:vnic_type": "normal", "port_security_enabled": true, "dns_name": "", "dns_assignment": [], ` +
-	`"qos_policy_id": null, "qos_network_policy_id": null, "resource_request": null, "propagate_uplink_status": null, ` +
-	`"ip_allocation": "immediate", "numa_affinity_policy": null, "tags": []}`
+// planPort is what ports look like to clients, as encodeJSON writes them. What is in capitals differs from port to port.
+const planPort = `{"admin_state_up":true,"allowed_address_pairs":[],"binding:host_id":"","binding:profile":{},"binding:vif_details":{},` +
+	`"binding:vif_type":"unbound","binding:vnic_type":"normal","description":"","device_id":"DEVICE","device_owner":"compute:az1",` +
+	`"dns_assignment":[],"dns_name":"","extra_dhcp_opts":[],"fixed_ips":[{"ip_address":"10.0.ADDRESS","subnet_id":"NETWORK"}],` +
+	`"ip_allocation":"immediate","mac_address":"MAC","name":"NAME","network_id":"NETWORK","numa_affinity_policy":null,` +
+	`"port_security_enabled":true,"propagate_uplink_status":null,"qos_network_policy_id":null,"qos_policy_id":null,` +
+	`"resource_request":null,"security_groups":["GROUP"],"status":"DOWN","tags":[]}`
+
+// planPortOf is an expression that makes planPort of a port i. hex makes eight digits of i.
+func planPortOf(hex string) string {
+	const rest = ` || '-0000-4000-8000-000000000000'`
+	doc := `'` + planPort + `'`
+	for _, r := range []struct{ word, expression string }{
+		{"DEVICE", with(hex, "i / 2") + rest}, {"ADDRESS", `(i / 250) || '.' || (i % 250)`}, {"NETWORK", with(hex, "i / 100") + rest},
+		{"MAC", `'fa:16:' || ` + hex}, {"NAME", `'port-' || i`}, {"GROUP", with(hex, "i / 200") + rest},
+	} {
+		doc = `replace(` + doc + `, '` + r.word + `', ` + r.expression + `)`
+	}
+	return doc
+}
+
+// with is an expression for something else than i, which is the last argument of a function in it.
+func with(expression, i string) string { return strings.Replace(expression, "i)", "("+i+"))", 1) }
 
 // fillPorts puts n ports on n/100 networks of n/1000 projects, each in a subnet and a security group of its project, one of ten with a
 // tag, and each realized in one of four pods.
 func fillPorts(t testing.TB, s *Store, n int) {
 	t.Helper()
-	id, mac, ip := `unhex(printf('%08x', i) || '000040008000000000000000')`, `printf('%012x', i)`, `unhex(printf('%032x', i))`
+	hex, mac, ip := `printf('%08x', i)`, `printf('%012x', i)`, `unhex(printf('%032x', i))`
+	id, doc := `unhex(`+hex+` || '000040008000000000000000')`, planPortOf(hex)
 	if s.dialect == &postgresDialect {
-		id, mac = `CAST(lpad(to_hex(i), 8, '0') || '-0000-4000-8000-000000000000' AS uuid)`, `lpad(to_hex(i), 12, '0')`
-		ip = `decode(lpad(to_hex(i), 32, '0'), 'hex')`
+		hex, mac, ip = `lpad(to_hex(i), 8, '0')`, `lpad(to_hex(i), 12, '0')`, `decode(lpad(to_hex(i), 32, '0'), 'hex')`
+		id, doc = `CAST(`+hex+` || '-0000-4000-8000-000000000000' AS uuid)`, `CAST(`+planPortOf(hex)+` AS json)`
 	}
-	of := func(expression string) string { return strings.ReplaceAll(id, "i)", "("+expression+"))") }
+	of := func(expression string) string { return with(id, expression) }
 	times := ` 1, 1000000 * CAST(i AS bigint), 1000000 * CAST(i AS bigint), `
 	for _, fill := range []struct {
 		rows   int
@@ -49,7 +65,7 @@ func fillPorts(t testing.TB, s *Store, n int) {
 			times + `'{}' FROM series`},
 		{n, `INSERT INTO port (id, project_id, name, network_id, device_id, device_owner, mac_address, revision, created_at, updated_at, doc)
 			SELECT ` + id + `, 'project-' || (i / 1000), 'port-' || i, ` + of("i / 100") + `, 'device-' || (i / 2), 'compute:az' || (i % 3), ` +
-			mac + `, ` + times + `'` + planPort + `' FROM series`},
+			mac + `, ` + times + doc + ` FROM series`},
 		{n, `INSERT INTO address (subnet_id, port_id, ip, pod_num, used_for)
 			SELECT ` + of("i / 100") + `, ` + id + `, ` + ip + `, NULL, '' FROM series`},
 		{n, `INSERT INTO port_group (group_id, port_id) SELECT ` + of("i / 200") + `, ` + id + ` FROM series`},
@@ -138,6 +154,7 @@ var objectPlans = []planned{
 	short("by subnet", store.ObjectQuery{Filters: equalTo("fixed_ips.subnet_id", planID(7))}),
 	short("by security group", store.ObjectQuery{Filters: equalTo("security_groups", planID(1))}),
 	short("by tag", store.ObjectQuery{TagsAll: []string{"tag-1"}, VisibleTo: "project-1"}),
+	short("by what only the document has, of a project", store.ObjectQuery{Filters: equalTo("admin_state_up", false), VisibleTo: "project-1"}),
 	short("by one of two tags", store.ObjectQuery{TagsAny: []string{"tag-none", "tag-never"}}),
 	short("subnets of a network", store.ObjectQuery{Kind: store.KindSubnet, Filters: network7}),
 	short("rules of a group", store.ObjectQuery{Kind: store.KindSecurityGroupRule, Filters: equalTo("security_group_id", planID(1))}),

@@ -198,7 +198,8 @@ func (c *objectColumn) argument(d *dialect, value any) (any, error) {
 	return nil, fmt.Errorf("%s: %T is no value of it", c.attr, value)
 }
 
-const objectFields = `o.id, o.project_id, o.revision, o.created_at, o.updated_at, o.doc`
+// objectFields are what scanObject scans. Documents are asked for as text, which is copied less often on its way.
+const objectFields = `o.id, o.project_id, o.revision, o.created_at, o.updated_at, CAST(o.doc AS text)`
 
 // objectStatements are those of one kind.
 type objectStatements struct {

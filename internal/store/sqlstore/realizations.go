@@ -42,7 +42,7 @@ func scanRealization(rows *sql.Rows) (r store.Realization, err error) {
 	var bottomID, networkID uuid.NullUUID
 	var deleted sql.NullInt64
 	var created, updated, shadow, due int64
-	var detail []byte
+	var detail string
 	err = rows.Scan(&r.Kind, &topID, &r.PodNum, &bottomID, &r.Revision, &deleted, &networkID, &shadow, &due, &detail, &created, &updated)
 	if err != nil {
 		return r, err
@@ -58,7 +58,7 @@ func scanRealization(rows *sql.Rows) (r store.Realization, err error) {
 	if deleted.Valid {
 		r.DeletedAt = timeOf(deleted.Int64)
 	}
-	if r.Detail, err = (jsonNames{}).decode(detail); err != nil {
+	if r.Detail, err = new(jsonDecoder).decode(detail); err != nil {
 		return r, fmt.Errorf("detail of %s %s in pod %d: %w", r.Kind, r.TopID, r.PodNum, err)
 	}
 	return r, nil
