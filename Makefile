@@ -32,7 +32,7 @@ test: bin/summary ## all tests that need nothing but Go
 race: bin/summary ## the same with the race detector, if gcc is there
 	go test $(RACE) -json ./... | bin/summary
 
-bench: build ## figures of the built program, into docs/benchmarks.md: 5 minutes on a quiet machine, much longer with the testbed up
+bench: build ## figures of the built program, into docs/benchmarks.md: 5 minutes on a quiet machine, and with the testbed up some 6 more, against its Neutron
 	go build -o bin/bench ./test/bench
 	bin/bench -o docs/benchmarks.md
 

@@ -26,7 +26,7 @@ type conn struct {
 	r       *bufio.Reader
 }
 
-// answer is what is known of one. Body is nil unless it was asked for, and valid until the next call.
+// answer is what is known of one. Body is nil unless it was asked for or says why the call failed, and valid until the next call.
 type answer struct {
 	status  int
 	partial bool   // a list that a pod is missing from
@@ -94,10 +94,10 @@ func (c *conn) read(wantBody bool) (a answer, err error) {
 		}
 	}
 	var body *bytes.Buffer
-	if wantBody {
+	if wantBody || a.status >= 400 { // which says what is wrong
 		body = new(bytes.Buffer)
 	}
-	if err = c.body(body, size); wantBody {
+	if err = c.body(body, size); body != nil {
 		a.body = body.Bytes()
 	}
 	if last {

@@ -13,12 +13,14 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // who cannot wait for the cleaning up interrupts once more
 	if len(os.Args) > 1 && os.Args[1] == "sim" {
 		exit(simulate(ctx, os.Args[2:], os.Stdin, os.Stdout))
 		return
@@ -32,8 +34,9 @@ func main() {
 	flag.DurationVar(&b.load, "load", 20*time.Second, "of each load of table c")
 	flag.StringVar(&b.keystone, "keystone", "http://127.0.0.1:5000/v3", "of a real OpenStack, for table e: the testbed's")
 	flag.StringVar(&b.region, "region", "site1", "of it, whose Neutron is compared with")
-	flag.IntVar(&b.rows, "rows", 1000, "networks, and ports, that there are in table e")
-	flag.DurationVar(&b.operation, "operation", 10*time.Second, "of each operation of table e")
+	flag.IntVar(&b.rows, "rows", 1000, "ports that are listed in table e; networks too, but at most 100")
+	flag.DurationVar(&b.filling, "filling", 45*time.Second, "to make those ports in, and as long for the networks; as many as are made then are listed")
+	flag.DurationVar(&b.operation, "operation", 3*time.Second, "of each operation of table e")
 	flag.Func("set", "setting of the top, section.key=value; may be repeated", func(s string) error { b.set = append(b.set, s); return nil })
 	out := flag.String("o", "", "file whose figures are replaced")
 	flag.Parse()
@@ -51,7 +54,8 @@ func exit(err error) {
 type bench struct {
 	binary, only, profiles string
 	keystone, region       string
-	round, load, operation time.Duration
+	round, load            time.Duration
+	operation, filling     time.Duration
 	rounds, rows           int
 	set                    []string
 	dir                    string // of databases and configuration, gone afterwards

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -48,6 +49,14 @@ func newAccount(keystone, region string) (_ *account, err error) {
 		return nil, err
 	}
 	a.project = made.Project.ID
+	if err := a.prepare(region); err != nil {
+		return nil, errors.Join(err, a.forget())
+	}
+	return a, nil
+}
+
+// prepare makes the administrator a member of the project, and lifts its quotas in the region.
+func (a *account) prepare(region string) (err error) {
 	var self struct {
 		Token struct{ User struct{ ID string } }
 	}
@@ -60,7 +69,7 @@ func newAccount(keystone, region string) (_ *account, err error) {
 			_, err = a.call("PUT", "/projects/"+a.project+"/users/"+self.Token.User.ID+"/roles/"+roles.Roles[0].ID, "", nil)
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
 	var catalog struct {
@@ -72,7 +81,7 @@ func newAccount(keystone, region string) (_ *account, err error) {
 		}
 	}
 	if a.projectToken, err = a.scoped(`"id": "`+a.project+`"`, &catalog); err != nil {
-		return nil, err
+		return err
 	}
 	for _, service := range catalog.Token.Catalog {
 		for _, e := range service.Endpoints {
@@ -82,14 +91,18 @@ func newAccount(keystone, region string) (_ *account, err error) {
 		}
 	}
 	if a.neutron == "" {
-		return nil, fmt.Errorf("region %s has no networking service over plain HTTP", region)
+		return fmt.Errorf("region %s has no networking service over plain HTTP", region)
 	}
 	_, err = ask(a.neutron, request("PUT", "/v2.0/quotas/"+a.project, a.projectToken, `{"quota": {"network": -1, "subnet": -1, "port": -1}}`), 200)
-	return a, err
+	return err
 }
 
-// forget removes the project.
+// forget removes the project, and what Neutron knows of it.
 func (a *account) forget() error {
+	var quota error
+	if a.neutron != "" {
+		_, quota = ask(a.neutron, request("DELETE", "/v2.0/quotas/"+a.project, a.projectToken, ""), 204)
+	}
 	_, err := a.call("DELETE", "/projects/"+a.project, "", nil)
-	return err
+	return errors.Join(quota, err)
 }
