@@ -44,6 +44,10 @@ func BenchmarkObjects(b *testing.B) {
 		{"list=state", list(store.ObjectQuery{Filters: equalTo("admin_state_up", false), VisibleTo: "project-1"})},
 		{"list=project,1000rows", list(store.ObjectQuery{VisibleTo: "project-1"})},
 		{"list=all,1000rows", list(store.ObjectQuery{Marker: planID(500)})},
+		{"realizations=page,1000rows", func(ctx context.Context, r store.Reader, _ int) error {
+			_, err := r.Realizations(ctx, pageRealizations)
+			return err
+		}},
 		{"count=project", func(ctx context.Context, r store.Reader, _ int) error {
 			_, err := r.Count(ctx, store.ObjectQuery{Kind: store.KindPort, Filters: equalTo("project_id", "project-1")})
 			return err

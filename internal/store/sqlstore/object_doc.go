@@ -36,13 +36,17 @@ func scanObject(kind store.ObjectKind) func(*sql.Rows) (*store.Object, error) {
 	}
 }
 
-// idText is an id that is scanned: PostgreSQL gives its text, SQLite its bytes.
+// idText is an id that is scanned, "" for NULL: PostgreSQL gives its text, SQLite its bytes.
 type idText string
 
 // Scan implements sql.Scanner.
 func (t *idText) Scan(src any) error {
-	if text, ok := src.(string); ok {
-		*t = idText(text)
+	switch src := src.(type) {
+	case nil:
+		*t = ""
+		return nil
+	case string:
+		*t = idText(src)
 		return nil
 	}
 	var id uuid.UUID

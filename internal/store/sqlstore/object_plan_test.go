@@ -122,6 +122,17 @@ func short(name string, q store.ObjectQuery) planned {
 	return p
 }
 
+// pageRealizations is what a page of a thousand ports asks for, to know which pods to ask about them.
+var pageRealizations = store.RealizationQuery{Kind: store.KindPort, TopIDs: planIDs(1000, 2000), Shadow: new(false), Deleted: new(false)}
+
+// planIDs are those of from, and of all up to the last before to.
+func planIDs(from, to int) (ids []string) {
+	for i := from; i < to; i++ {
+		ids = append(ids, planID(i))
+	}
+	return ids
+}
+
 var network7, byCreation = equalTo("network_id", planID(7)), []store.SortKey{{Attr: "created_at", Desc: true}}
 
 var objectPlans = []planned{
@@ -167,6 +178,7 @@ var objectPlans = []planned{
 	addresses("addresses of a port", store.AddressQuery{PortID: planID(1)}),
 	addresses("addresses of a pod", store.AddressQuery{SubnetID: planID(1), PodNum: 1, Use: store.UseInfra}),
 	realizations("realizations of objects", store.RealizationQuery{Kind: store.KindPort, TopIDs: []string{planID(1), planID(2)}}),
+	realizations("realizations of a page", pageRealizations),
 	realizations("what a pod's ids stand for", store.RealizationQuery{BottomIDs: []string{planID(1), planID(2)}}),
 	realizations("walk over a pod", store.RealizationQuery{PodNum: 2, Kind: store.KindPort, Limit: 1000,
 		After: &store.RealizationKey{Kind: store.KindPort, TopID: planID(100), PodNum: 2}}),
