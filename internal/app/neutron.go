@@ -97,7 +97,7 @@ func (c *core) limits() plugin.Limits {
 	q := c.config.Quotas
 	return plugin.Limits{"network": int64(q.Network), "subnet": int64(q.Subnet), "subnetpool": int64(q.SubnetPool), "port": int64(q.Port),
 		"router": int64(q.Router), "floatingip": int64(q.FloatingIP), "security_group": int64(q.SecurityGroup),
-		"security_group_rule": int64(q.SecurityGroupRule), "rbac_policy": int64(q.RBACPolicy)}
+		"security_group_rule": int64(q.SecurityGroupRule), "rbac_policy": int64(q.RBACPolicy), "trunk": int64(q.Trunk)}
 }
 
 // zones are the availability zones of the registered pods.

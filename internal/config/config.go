@@ -113,6 +113,7 @@ type Quotas struct {
 	SecurityGroup     int `cfg:"quota_security_group" default:"10" min:"-1" help:"Security groups of a project."`
 	SecurityGroupRule int `cfg:"quota_security_group_rule" default:"100" min:"-1" help:"Rules of all security groups of a project."`
 	RBACPolicy        int `cfg:"quota_rbac_policy" default:"10" min:"-1" help:"RBAC policies of a project."`
+	Trunk             int `cfg:"quota_trunk" default:"-1" min:"-1" help:"Trunks of a project."`
 }
 
 // Policy is the section [oslo_policy].

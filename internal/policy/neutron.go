@@ -30,7 +30,7 @@ const (
 // and read quotas, zones and the use of addresses as in Zed, so may readers of a project its own; and what a rule must look up
 // comes last in it.
 func Neutron() []Rule {
-	return slices.Concat(general, networks, subnets, ports, pools, groups, sharing)
+	return slices.Concat(general, networks, subnets, ports, pools, groups, trunks, sharing)
 }
 
 var general = []Rule{
@@ -173,6 +173,16 @@ var groups = []Rule{
 	{"create_default_security_group_rule", admin},
 	{"get_default_security_group_rule", anybody},
 	{"delete_default_security_group_rule", admin},
+}
+
+var trunks = []Rule{
+	{"create_trunk", adminOrMember},
+	{"get_trunk", adminOrReader},
+	{"update_trunk", adminOrMember},
+	{"delete_trunk", adminOrMember},
+	{"get_subports", adminOrReader},
+	{"add_subports", adminOrMember},
+	{"remove_subports", adminOrMember},
 }
 
 var sharing = []Rule{

@@ -34,6 +34,7 @@ const (
 	KindSecurityGroup     ObjectKind = "security_group"
 	KindSecurityGroupRule ObjectKind = "security_group_rule"
 	KindRBACPolicy        ObjectKind = "rbac_policy"
+	KindTrunk             ObjectKind = "trunk"
 	KindQuota             ObjectKind = "quota" // one object per project that has limits of its own
 )
 
@@ -46,8 +47,8 @@ const (
 // Some attributes are also kept where filters and constraints find them, by Insert and Update: "name" of all kinds; "tags"
 // ([]any of strings) of all kinds; "security_groups" (ids), "network_id", "device_id", "device_owner" and "mac_address" of
 // ports; "network_id" and "subnetpool_id" of subnets; "address_scope_id" of subnet pools; "router:external" of networks;
-// "security_group_id", "remote_group_id" and "remote_address_group_id" of rules; "object_type", "object_id", "action" and "target_project" of RBAC
-// policies. Addresses of ports are claimed one by one: see Tx.ClaimAddress.
+// "security_group_id", "remote_group_id" and "remote_address_group_id" of rules; "port_id" of trunks; "object_type", "object_id", "action" and
+// "target_project" of RBAC policies. Addresses of ports are claimed one by one: see Tx.ClaimAddress.
 type Object struct {
 	Kind      ObjectKind
 	ID        string // UUID in canonical form
@@ -57,6 +58,13 @@ type Object struct {
 	UpdatedAt time.Time
 	Attrs     map[string]any
 }
+
+// Attributes of ports that tell of trunks. The API has them the other way round, as attributes of trunks; here they make sure that a port
+// is in one trunk only, and cost those nothing who have none.
+const (
+	AttrTrunk     = "trunk_id"   // the id of the trunk of which a port is the parent
+	AttrSubportOf = "subport_of" // the id of the trunk of which it is a subport
+)
 
 // Op says how a filter compares.
 type Op int
@@ -137,8 +145,8 @@ type Tx interface {
 	Reader
 
 	// Insert stores a new object and sets its times. The revision is stored as given. It fails with a *ConflictError, after
-	// which the transaction may go on: Field is "id", or "mac_address" (of a port, in its network), "project_id" (of a quota),
-	// "rbac_policy" (all of type, object, action and target). What it refers to must exist when the transaction ends.
+	// which the transaction may go on: Field is "id", or "mac_address" (of a port, in its network), "port_id" (of a trunk),
+	// "project_id" (of a quota), "rbac_policy" (all of type, object, action and target). What it refers to must exist when the transaction ends.
 	Insert(ctx context.Context, o *Object) error
 	// Update stores o if what is stored has still o.Revision, or fails with ErrStale; then it sets o.Revision to the next
 	// number, and o.UpdatedAt, until the transaction fails. Kind, id, project and creation time are never changed. It fails with

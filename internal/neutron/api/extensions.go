@@ -100,6 +100,8 @@ var known = [][4]string{
 		"Provides support for adjusting the prefix list of subnet pools"},
 	{"tag-ports-during-bulk-creation", "Tag Ports During Bulk Creation", "2019-12-29T19:00:00-00:00",
 		"Allow to tag ports during bulk creation"},
+	{"trunk", "Trunk Extension", "2016-01-01T10:00:00-00:00", "Provides support for trunk ports"},
+	{"trunk-details", "Trunk port details", "2016-01-01T10:00:00-00:00", "Expose trunk port details"},
 }
 
 // describe turns aliases into what is told of them.

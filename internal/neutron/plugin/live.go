@@ -28,11 +28,16 @@ type Live func(ctx context.Context, ids []string) map[string]PortState
 var liveAttributes = []string{"status", "device_id", "device_owner", "binding:host_id", "binding:vif_type", "binding:vif_details", "binding:profile"}
 
 // showPorts reads through to the pods, for the ports of a page at once, unless the client named only what the top knows.
-func (p *Plugin) showPorts(c *api.Call, _ store.Reader, page []*store.Object) error {
+func (p *Plugin) showPorts(c *api.Call, r store.Reader, page []*store.Object) error {
+	p.showLive(c, page)
+	return showTrunkDetails(c, r, page)
+}
+
+func (p *Plugin) showLive(c *api.Call, page []*store.Object) {
 	fields := c.Query["fields"]
 	isLive := func(name string) bool { return slices.Contains(liveAttributes, name) }
 	if len(fields) > 0 && !slices.ContainsFunc(fields, isLive) && !slices.ContainsFunc(slices.Collect(maps.Keys(c.Query)), isLive) {
-		return nil
+		return
 	}
 	live := p.o.Live(c.Context(), textsOf(idsOf(page)))
 	for _, o := range page {
@@ -48,5 +53,4 @@ func (p *Plugin) showPorts(c *api.Call, _ store.Reader, page []*store.Object) er
 			}
 		}
 	}
-	return nil
 }

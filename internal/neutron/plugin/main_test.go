@@ -59,7 +59,7 @@ func newFixture(t *testing.T, url string) *fixture {
 	nowhere := func(context.Context, []string) map[string]PortState { return nil }
 	p := New(Options{Store: s, Live: nowhere, Zones: earth{}, Types: types, MTU: 1500, Addresses: ipam.New(rand.Uint64N),
 		Limits: Limits{"network": 100, "subnet": 100, "port": 500, "security_group": 10, "security_group_rule": 100, "rbac_policy": 10,
-			"subnetpool": -1, "router": 10, "floatingip": 50},
+			"subnetpool": -1, "trunk": -1, "router": 10, "floatingip": 50},
 		NewID: uuid.NewString, Now: time.Now, Random: rand.Uint64})
 	f := &fixture{t: t, store: s}
 	f.handler, err = api.New(api.Options{Resources: p.Resources(), Routes: p.Routes(), Extensions: Extensions(), Store: s, Policy: rules,
@@ -100,6 +100,19 @@ func (f *fixture) call(project, method, path, body string) (status int, object m
 		}
 	}
 	return w.Code, object
+}
+
+// raw makes a request as project p, and returns the body of the answer.
+func raw(f *fixture, method, path, body string) (answer map[string]any) {
+	f.t.Helper()
+	r := httptest.NewRequestWithContext(f.t.Context(), method, "/v2.0"+path, strings.NewReader(body))
+	r.Header.Set("X-Auth-Token", "p")
+	w := httptest.NewRecorder()
+	f.handler.ServeHTTP(w, r)
+	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
+		f.t.Fatalf("%s %s: %v: %s", method, path, err, w.Body)
+	}
+	return answer
 }
 
 // make creates an object as project p, and returns its id.

@@ -39,7 +39,7 @@ func New(o Options) *Plugin { return &Plugin{o: o} }
 func (p *Plugin) Resources() []*api.Resource {
 	var all []*api.Resource
 	for _, table := range []func() api.Resource{p.networks, p.subnets, p.ports, p.subnetPools, p.addressScopes, p.addressGroups,
-		p.securityGroups, p.securityGroupRules, p.rbacPolicies} {
+		p.securityGroups, p.securityGroupRules, p.rbacPolicies, p.trunks} {
 		r := table()
 		all = append(all, &r)
 	}

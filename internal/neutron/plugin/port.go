@@ -48,6 +48,7 @@ func (p *Plugin) ports() api.Resource {
 			{Name: "binding:vif_type", NoFilter: true, NoSort: true},
 			{Name: "binding:vif_details", NoFilter: true, NoSort: true},
 			{Name: "ip_allocation"},
+			{Name: "trunk_details", Sparse: true, NoFilter: true, NoSort: true},
 		},
 		Rules: api.Rules{Create: p.createPort, Update: p.updatePort, Updated: p.updatedPort,
 			Delete: p.deletePort, Deleted: p.deletedPort, Show: p.showPorts},
@@ -260,8 +261,15 @@ func (p *Plugin) updatedPort(c *api.Call, tx store.Tx, old, updated *store.Objec
 	return p.enqueuePort(c.Context(), tx, updated, changed)
 }
 
-// deletePort refuses to delete ports of routers, which go with what they serve (neutron/db/l3_db.py, prevent_l3_port_deletion).
+// deletePort refuses to delete ports of trunks, and of routers, which go with what they serve (neutron/services/trunk/rules.py,
+// enforce_port_deletion_rules; neutron/db/l3_db.py, prevent_l3_port_deletion).
 func (p *Plugin) deletePort(_ *api.Call, _ store.Tx, o *store.Object) error {
+	if trunk := textOf(o.Attrs[store.AttrSubportOf]); trunk != "" {
+		return conflict("PortInUseAsSubPort", "Port %s is currently a subport for trunk %s.", o.ID, trunk)
+	}
+	if trunk := textOf(o.Attrs[store.AttrTrunk]); trunk != "" {
+		return conflict("PortInUseAsTrunkParent", "Port %s is currently a parent port for trunk %s.", o.ID, trunk)
+	}
 	switch owner := textOf(o.Attrs["device_owner"]); owner {
 	case "network:router_interface", "network:router_gateway", "network:floatingip":
 		if len(mapsOf(o.Attrs["fixed_ips"])) > 0 {

@@ -23,7 +23,7 @@ type Limits map[string]int64
 // counted are the kinds of objects that quotas speak of. Routers and floating IPs are not among the top's objects: their
 // limits can be set and seen, as Horizon and the openstack client expect, and nothing counts against them.
 var counted = []string{"network", "subnet", "subnetpool", "port", "router", "floatingip", "rbac_policy", "security_group",
-	"security_group_rule"}
+	"security_group_rule", "trunk"}
 
 // owned tells whether objects of a counted kind are the top's.
 func owned(kind string) bool { return kind != "router" && kind != "floatingip" }

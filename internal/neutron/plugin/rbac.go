@@ -271,6 +271,8 @@ func kindNotFound(kind store.ObjectKind, id string) error {
 	switch kind {
 	case store.KindNetwork:
 		return networkNotFound(id)
+	case store.KindPort:
+		return portNotFound(id)
 	case store.KindSecurityGroup:
 		return securityGroupNotFound(id)
 	case store.KindAddressScope:

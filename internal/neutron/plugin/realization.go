@@ -38,7 +38,7 @@ func (p *Plugin) enqueuePort(ctx context.Context, tx store.Tx, o *store.Object, 
 }
 
 // enqueueRows asks for the jobs of realizations. A subnet is realized with its network, a rule with its group: only networks,
-// ports and security groups have jobs.
+// ports, trunks and security groups have jobs.
 func enqueueRows(ctx context.Context, tx store.Tx, rows []store.Realization, project string) error {
 	if len(rows) == 0 {
 		return nil

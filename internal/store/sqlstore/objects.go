@@ -86,6 +86,7 @@ var objectTables = map[store.ObjectKind]*objectTable{
 			{"mac_address", "mac_address", textColumn, false}},
 		unique: []string{"mac_address", "network_id"}, conflict: "mac_address",
 		seenBy: "network_id", seen: `SELECT id FROM network WHERE project_id = ?`,
+		uses: []reference{{"trunk", "port_id", ""}},
 		owns: []reference{{"address", "port_id", ""}, {"port_group", "port_id", ""}},
 	},
 	store.KindSubnetPool: {
@@ -122,6 +123,10 @@ var objectTables = map[store.ObjectKind]*objectTable{
 			{"object_id", "object_id", uuidColumn, false}, {"action", "action", textColumn, false},
 			{"target_project", "target_project", textColumn, false}},
 		unique: []string{"object_id", "object_type", "action", "target_project"}, conflict: "rbac_policy",
+	},
+	store.KindTrunk: {
+		columns: []objectColumn{nameColumn, {"port_id", "port_id", uuidColumn, false}},
+		unique:  []string{"port_id"}, conflict: "port_id",
 	},
 	store.KindQuota: {
 		columns: []objectColumn{nameColumn},

@@ -153,6 +153,7 @@ func testObjectKinds(t *testing.T, s store.Store) {
 		object(store.KindQuota, 9, "p", map[string]any{"network": 10}),
 		port(10, "p", 1),
 		object(store.KindAddressGroup, 11, "p", nil),
+		object(store.KindTrunk, 12, "p", map[string]any{"port_id": id(10)}),
 	}
 	objects[9].Attrs["security_groups"] = []any{id(5)}
 	objects[9].Attrs["tags"] = []any{"a"}
@@ -182,6 +183,8 @@ func testObjectKinds(t *testing.T, s store.Store) {
 	inUse(store.KindSecurityGroup, 5)
 	inUse(store.KindSecurityGroup, 6)
 	inUse(store.KindAddressGroup, 11)
+	inUse(store.KindPort, 10)
+	remove(store.KindTrunk, 12)
 	remove(store.KindPort, 10)
 	remove(store.KindSecurityGroup, 5) // with its rule, and as the default
 	remove(store.KindSecurityGroup, 6)
