@@ -60,7 +60,7 @@ func (c *core) plug() error {
 	c.adopter = adopt.New(adopt.Options{Store: c.store, Pods: c.pods, Token: c.keystone.ServiceToken, Types: types, RunNow: c.runNow})
 	for kind, members := range map[string][]string{string(store.KindNetwork): {"network_id", "pod_id"},
 		string(store.KindPort): {"port_id", "pod_id"}, string(store.KindSecurityGroup): {"security_group_id", "pod_id"},
-		store.JobMembers: {"network_id"}, store.JobShadows: {"network_id", "pod_id"}} {
+		string(store.KindTrunk): {"trunk_id", "pod_id"}, store.JobMembers: {"network_id"}, store.JobShadows: {"network_id", "pod_id"}} {
 		c.jobs.Register(kind, xjob.Handler{Members: members, Run: func(ctx context.Context, job store.Job) error {
 			err := c.realizer.Run(ctx, job.NewJob)
 			if unmade, ok := errors.AsType[*realize.UnmadeError](err); ok {

@@ -82,7 +82,7 @@ func (s *span) eventually(what string, holds func() bool) {
 func (s *span) empty(pods ...int) {
 	s.t.Helper()
 	for _, i := range pods {
-		for _, collection := range []string{"ports", "subnets", "networks", "security-groups"} {
+		for _, collection := range []string{"trunks", "ports", "subnets", "networks", "security-groups"} {
 			s.eventually(fmt.Sprintf("pod %d has no %s of ours", i+1, collection), func() bool { return len(s.in(i, collection)) == 0 })
 		}
 	}

@@ -38,7 +38,8 @@ func names(all ...string) map[string]bool {
 // newNetKinds makes all kinds, by collection.
 func newNetKinds() map[string]*netKind {
 	all := map[string]*netKind{}
-	for _, k := range []*netKind{networkKind(), subnetKind(), portKind(), routerKind(), groupKind(), ruleKind(), policyKind()} {
+	for _, k := range []*netKind{networkKind(), subnetKind(), portKind(), routerKind(), groupKind(), ruleKind(), policyKind(),
+		trunkKind()} {
 		all[k.collection] = k
 	}
 	return all

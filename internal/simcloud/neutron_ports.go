@@ -54,7 +54,7 @@ func portKind() *netKind {
 				return netConflict("ServicePortInUse", "Port %s cannot be deleted directly via the port API: has device "+
 					"owner %s.", o.id, owner)
 			}
-			return nil
+			return n.checkTrunkPort(o)
 		},
 	}
 }
@@ -345,6 +345,7 @@ func (n *network) bind(p *netObject, s *server) {
 	p.attrs["device_id"], p.attrs["device_owner"] = s.id, "compute:"+n.pod.Zone
 	p.attrs["binding:host_id"], p.attrs["status"] = n.pod.compute.hostOf(s, n.pod.cloud.opts.Now()), "ACTIVE"
 	n.changed(p)
+	n.carry(p)
 }
 
 // nicOf is a port as the server knows it. given tells that the user made the port, which outlives the server then.
@@ -368,6 +369,7 @@ func (n *network) unplug(nics ...*nic) {
 		case x.given:
 			p.attrs["device_id"], p.attrs["device_owner"], p.attrs["binding:host_id"], p.attrs["status"] = "", "", "", "DOWN"
 			n.changed(p)
+			n.carry(p)
 		default:
 			n.drop(n.kinds["ports"], p)
 		}

@@ -104,6 +104,7 @@ var netExtensions = []string{
 	"port-security", "project-id", "provider", "quotas", "revision-if-match", "router", "router_availability_zone",
 	"security-group", "security-groups-normalized-cidr", "sorting", "standard-attr-description", "standard-attr-revisions",
 	"standard-attr-tag", "standard-attr-timestamp", "stateful-security-group", "subnet-service-types",
+	"trunk", "trunk-details",
 }
 
 func (n *network) showExtensions(c *call, more []string) error {
@@ -156,7 +157,7 @@ func (n *network) showQuota(c *call, more []string) error {
 	quota := map[string]any{}
 	for name, limit := range map[string]int{
 		"network": 1000, "subnet": 1000, "port": 5000, "router": 1000, "floatingip": 1000, "security_group": 1000,
-		"security_group_rule": 5000, "subnetpool": -1, "rbac_policy": 10,
+		"security_group_rule": 5000, "subnetpool": -1, "rbac_policy": 10, "trunk": -1,
 	} {
 		quota[name] = limit
 		if len(more) > 1 && (more[1] == "details" || more[1] == "detail") {

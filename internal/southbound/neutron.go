@@ -29,6 +29,7 @@ const (
 	SecurityGroups     Collection = "security-groups"
 	SecurityGroupRules Collection = "security-group-rules"
 	RBACPolicies       Collection = "rbac-policies"
+	Trunks             Collection = "trunks"
 )
 
 // plural is the member of a document that holds several.
@@ -68,6 +69,12 @@ type Refusal struct {
 
 func (r *Refusal) Error() string {
 	return fmt.Sprintf("pod %s: %s: %d %s: %s", r.Pod, r.Request, r.Status, r.Type, r.Message)
+}
+
+// RefusedAs reports whether an error is a Refusal with one of the types.
+func RefusedAs(err error, types ...string) bool {
+	r, ok := errors.AsType[*Refusal](err)
+	return ok && slices.Contains(types, r.Type)
 }
 
 // Refused reports whether an error is a Refusal with one of the statuses.
@@ -145,6 +152,11 @@ func (n *Neutron) Update(ctx context.Context, c Collection, observed, attrs Obje
 	var doc map[string]Object
 	err = n.send(req, "PUT /v2.0"+path, &doc)
 	return doc[c.singular()], err
+}
+
+// Act makes a call on a resource that is no change of attributes: PUT /v2.0/trunks/<id>/add_subports.
+func (n *Neutron) Act(ctx context.Context, c Collection, id, action string, body Object) error {
+	return n.do(ctx, http.MethodPut, "/"+string(c)+"/"+id+"/"+action, nil, body, nil)
 }
 
 // Delete removes a resource. That it is not there is no error.

@@ -274,7 +274,8 @@ func (a *Attempt) Undo(ctx context.Context) {
 	}
 }
 
-// free deletes ports at the top, as the service user; their jobs delete them in their pods.
+// free deletes ports at the top, as the service user; their jobs delete them in their pods. One that a user has made the parent of a trunk
+// meanwhile stays, and is the user's.
 func (s *Service) free(ctx context.Context, ids []string) error {
 	if len(ids) == 0 {
 		return nil
@@ -285,11 +286,40 @@ func (s *Service) free(ctx context.Context, ids []string) error {
 	}
 	for _, id := range ids {
 		err := s.call(ctx, token, http.MethodDelete, "/v2.0/ports/"+id, nil, nil)
-		if refused, ok := errors.AsType[*fault.Error](err); err != nil && !(ok && refused.Status == http.StatusNotFound) {
+		refused, ok := errors.AsType[*fault.Error](err)
+		switch {
+		case ok && refused.Status == http.StatusNotFound:
+			err = nil
+		case ok && refused.Type == "PortInUseAsTrunkParent":
+			err = s.keep(ctx, id)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// keep makes a port that was made for a server one that outlives it, and that no server has.
+func (s *Service) keep(ctx context.Context, id string) error {
+	return s.Store.InTx(ctx, func(tx store.Tx) error {
+		port, err := tx.Get(ctx, store.KindPort, id)
+		if err != nil {
+			return err
+		}
+		port.Attrs["device_id"], port.Attrs["device_owner"] = "", ""
+		if err := tx.Update(ctx, port); err != nil {
+			return err
+		}
+		rows, err := tx.Realizations(ctx, portsQuery(0, id))
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			delete(row.Detail, ephemeral)
+		}
+		return tx.PutRealization(ctx, rows...)
+	})
 }
 
 // inNova is the reason why ports could not be made in a pod, as an error of a boot. Nothing has been sent to the pod's Nova, so

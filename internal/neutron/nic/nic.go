@@ -261,7 +261,7 @@ func (p *Plan) usable(port *store.Object, id string) error {
 	switch {
 	case port == nil:
 		return fault.New(p.status.missing, "Port id %s could not be found.", id)
-	case text(port, "device_id") != "":
+	case text(port, "device_id") != "", text(port, store.AttrSubportOf) != "": // a subport is where its parent is
 		return fault.Conflict("Port %s is still in use.", id)
 	case len(list(port, "fixed_ips")) == 0 && text(port, "ip_allocation") != "none":
 		return fault.BadRequest("Port %s requires a FixedIP in order to be used.", id)

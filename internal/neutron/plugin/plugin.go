@@ -86,5 +86,6 @@ func Extensions() []string {
 		"rbac-security-groups", "rbac-subnetpool", "security-group", "security-groups-normalized-cidr",
 		"security-groups-remote-address-group", "security-groups-shared-filtering",
 		"service-type", "stateful-security-group", "subnet-service-types", "subnet_allocation", "subnet_onboard", "subnetpool-prefix-ops",
+		"trunk", "trunk-details",
 	}
 }

@@ -19,7 +19,7 @@ func (r *Realizer) Port(ctx context.Context, id string, podNum int32) error {
 	case t == nil || err != nil || t.row.Shadow:
 		return err
 	case t.top == nil:
-		return t.remove(ctx, southbound.Ports, t.left)
+		return t.afterTrunk(ctx, t.remove(ctx, southbound.Ports, t.left))
 	case t.row.Detail[Follows] == true:
 		return t.follow(ctx)
 	}

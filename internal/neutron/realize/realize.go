@@ -1,5 +1,5 @@
 // Package realize makes what the top owns exist in pods, be equal there, or be gone: networks with their subnets, security
-// groups with their rules, ports, and shadows of ports that are in other pods. What should be where is a realization in the
+// groups with their rules, ports, trunks, and shadows of ports that are in other pods. What should be where is a realization in the
 // store; the functions here read it, observe the pod, and make the smallest change. They may run twice, late, or again after
 // a crash: the result is the same. Everything is found again by a find-key in its description before it is made, and nothing
 // is deleted that does not carry one.
@@ -102,6 +102,8 @@ func (r *Realizer) once(ctx context.Context, kind, id string, podNum int32) erro
 		return r.SecurityGroup(ctx, id, podNum)
 	case string(store.KindPort):
 		return r.Port(ctx, id, podNum)
+	case string(store.KindTrunk):
+		return r.Trunk(ctx, id, podNum)
 	case store.JobShadows:
 		return r.Shadows(ctx, id, podNum)
 	}

@@ -213,7 +213,7 @@ func (w *world) drainUntil(holds func() bool) (failures []error) {
 		if holds() {
 			return failures
 		}
-		due, err := w.store.DueJobs(ctx, store.DueJobs{Kinds: []string{"network", "port", "security_group", store.JobMembers, store.JobShadows}, Limit: 1})
+		due, err := w.store.DueJobs(ctx, store.DueJobs{Kinds: []string{"network", "port", "trunk", "security_group", store.JobMembers, store.JobShadows}, Limit: 1})
 		if err != nil {
 			w.t.Fatal(err)
 		}

@@ -21,10 +21,14 @@ func (e *ElsewhereError) Error() string {
 	return "network " + e.NetworkID + " is in another pod, and can be in one only"
 }
 
-// Want says that ports should be in a pod, with their networks and security groups, and enqueues the jobs for what is not there
-// yet. It returns those jobs in the order in which they can be done. A port must be that of one pod only; so must be some networks, of which
-// another pod's are an *ElsewhereError.
+// Want says that ports should be in a pod, with their networks and security groups, with the trunks of which they are parents, and what these
+// carry, and enqueues the jobs for what is not there yet. It returns those jobs in the order in which they can be done. A port must be that of
+// one pod only; so must be some networks, of which another pod's are an *ElsewhereError.
 func Want(ctx context.Context, tx store.Tx, podNum int32, ports ...*store.Object) (jobs []store.NewJob, err error) {
+	trunks, ports, err := withSubports(ctx, tx, ports)
+	if err != nil {
+		return nil, err
+	}
 	var networks, groups, ids []string
 	users := map[string][]string{}
 	for _, p := range ports {
@@ -36,19 +40,25 @@ func Want(ctx context.Context, tx store.Tx, podNum int32, ports ...*store.Object
 	for _, w := range []struct {
 		kind store.ObjectKind
 		ids  []string
-	}{{store.KindNetwork, networks}, {store.KindSecurityGroup, groups}, {store.KindPort, ids}} {
+	}{{store.KindNetwork, networks}, {store.KindSecurityGroup, groups}, {store.KindPort, ids}, {store.KindTrunk, idsOf(trunks)}} {
 		more, err := want(ctx, tx, w.kind, w.ids, podNum, users)
 		if err != nil {
 			return nil, err
 		}
 		jobs = append(jobs, more...)
 	}
-	return jobs, moved(ctx, tx, podNum, ports)
+	if err := moved(ctx, tx, podNum, store.KindTrunk, trunks); err != nil {
+		return nil, err
+	}
+	return jobs, moved(ctx, tx, podNum, store.KindPort, ports)
 }
 
-// moved puts tombstones onto what ports are in other pods, where they were before. Shadows stay.
-func moved(ctx context.Context, tx store.Tx, podNum int32, ports []*store.Object) error {
-	rows, err := tx.Realizations(ctx, notShadows(live(store.RealizationQuery{Kind: store.KindPort, TopIDs: idsOf(ports)})))
+// moved puts tombstones onto what ports or trunks are in other pods, where they were before. Shadows stay.
+func moved(ctx context.Context, tx store.Tx, podNum int32, kind store.ObjectKind, objects []*store.Object) error {
+	if len(objects) == 0 {
+		return nil
+	}
+	rows, err := tx.Realizations(ctx, notShadows(live(store.RealizationQuery{Kind: kind, TopIDs: idsOf(objects)})))
 	if err != nil {
 		return err
 	}
@@ -56,8 +66,8 @@ func moved(ctx context.Context, tx store.Tx, podNum int32, ports []*store.Object
 	var jobs []store.NewJob
 	for i := range rows {
 		rows[i].DeletedAt = rows[i].UpdatedAt
-		at := slices.IndexFunc(ports, func(p *store.Object) bool { return p.ID == rows[i].TopID })
-		jobs = append(jobs, rows[i].Job(ports[at].ProjectID))
+		at := slices.IndexFunc(objects, func(o *store.Object) bool { return o.ID == rows[i].TopID })
+		jobs = append(jobs, rows[i].Job(objects[at].ProjectID))
 	}
 	if err := tx.PutRealization(ctx, rows...); err != nil {
 		return err
