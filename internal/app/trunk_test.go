@@ -161,6 +161,23 @@ func TestTrunks_MadeOfAServersPort_AreInItsPod(t *testing.T) {
 	s.empty(0)
 }
 
+func TestTrunks_SubportOnANetworkOfOnePod_BindsTheServer(t *testing.T) {
+	s := newSpan(t)
+	outer, _ := s.networkWithSubnet(`"ip_version": 4, "cidr": "10.0.0.0/24"`)
+	inner := s.network("POST", "/networks", `{"network": {"availability_zone_hints": ["az2"]}}`).want(t, 201).id(t, "network")
+	s.network("POST", "/subnets", `{"subnet": {"network_id": "`+inner+`", "ip_version": 4, "cidr": "10.1.0.0/24"}}`).want(t, 201)
+	parent, child := s.newPort(outer), s.newPort(inner)
+	s.newTrunk(parent, child)
+	s.boot("az1", withPort(parent)).want(t, 400)
+	if p := s.in(0, "ports"); len(p) != 0 {
+		t.Errorf("the first pod has %v", p)
+	}
+	s.boot("az2", withPort(parent)).want(t, 202)
+	if diff := cmp.Diff(s.tags(child), s.carried(1)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestTrunks_ChangedAndDeletedWhileThePodIsDown_FollowWhenItReturns(t *testing.T) {
 	onEach(t, func(t *testing.T, s *span) {
 		network, _ := s.networkWithSubnet(`"ip_version": 4, "cidr": "10.0.0.0/24"`)

@@ -116,8 +116,12 @@ func (s *Service) Plan(ctx context.Context, caller *identity.Caller, r Request) 
 	if err == nil {
 		err = p.check(ctx, networks, ports)
 	}
+	var carried []*store.Object
 	if err == nil {
-		err = p.locate(ctx, networks)
+		carried, err = p.carried(ctx, ports)
+	}
+	if err == nil {
+		err = p.locate(ctx, append(networks, carried...))
 	}
 	return p, err
 }
@@ -204,6 +208,19 @@ func (p *Plan) find(ctx context.Context) (networks, ports []*store.Object, err e
 	}
 	networks, err = p.visible(ctx, store.KindNetwork, networkIDs)
 	return networks, ports, err
+}
+
+// carried returns the networks of the subports that come with ports. Whether the caller may see them is of no concern: nothing is told of them.
+func (p *Plan) carried(ctx context.Context, ports []*store.Object) ([]*store.Object, error) {
+	_, all, err := realize.WithSubports(ctx, p.service.Store.Reader(), ports)
+	if err != nil || len(all) == len(ports) {
+		return nil, err
+	}
+	var ids []any
+	for _, subport := range all[len(ports):] {
+		ids = append(ids, text(subport, "network_id"))
+	}
+	return p.service.Store.Reader().List(ctx, store.ObjectQuery{Kind: store.KindNetwork, Filters: []store.Filter{{Attr: "id", Values: ids}}})
 }
 
 // visible returns those of the objects that are there and that the caller may see.

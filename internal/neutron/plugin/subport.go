@@ -2,6 +2,8 @@ package plugin
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/tricircle/tricircle/internal/neutron/api"
 	"github.com/tricircle/tricircle/internal/neutron/schema"
@@ -107,7 +109,59 @@ func (p *Plugin) checkSubports(c *api.Call, tx store.Tx, parent *store.Object, g
 		checked["port_id"] = port.ID
 		subports = append(subports, checked)
 	}
-	return subports, nil
+	return subports, p.checkReach(c, tx, parent, networks)
+}
+
+// checkReach refuses subports whose networks cannot be in one pod with that of the parent, or not in the pod where the parent is.
+func (p *Plugin) checkReach(c *api.Call, tx store.Tx, parent *store.Object, networks map[string]*store.Object) error {
+	shadow, deleted := false, false
+	rows, err := tx.Realizations(c.Context(), store.RealizationQuery{Kind: store.KindPort, TopIDs: []string{parent.ID}, Shadow: &shadow, Deleted: &deleted})
+	if err != nil {
+		return err
+	}
+	var common []int32 // none means all
+	for _, row := range rows {
+		common = append(common, row.PodNum)
+	}
+	ids := slices.DeleteFunc(slices.Sorted(maps.Keys(networks)), func(id string) bool { return id == parent.Attrs["network_id"] })
+	for _, id := range append([]string{textOf(parent.Attrs["network_id"])}, ids...) {
+		if networks[id] == nil {
+			continue
+		}
+		pods, err := p.reach(c, tx, networks[id])
+		if err != nil {
+			return err
+		}
+		switch {
+		case len(pods) == 0:
+			continue
+		case len(common) == 0:
+			common = pods
+		default:
+			common = slices.DeleteFunc(common, func(num int32) bool { return !slices.Contains(pods, num) })
+		}
+		if len(common) == 0 {
+			return invalidInput("network %s of a subport cannot be in a pod where the trunk's parent port %s can be", id, parent.ID)
+		}
+	}
+	return nil
+}
+
+// reach are the pods that a network can be in; none means all.
+func (p *Plugin) reach(c *api.Call, tx store.Tx, network *store.Object) ([]int32, error) {
+	pods := p.homes(network)
+	if network.Attrs["provider:network_type"] != "local" && !boolOf(network.Attrs["router:external"]) {
+		return pods, nil
+	}
+	rows, err := tx.Realizations(c.Context(), store.RealizationQuery{Kind: store.KindNetwork, TopIDs: []string{network.ID}})
+	if err != nil || len(rows) == 0 {
+		return pods, err
+	}
+	pods = nil
+	for _, row := range rows {
+		pods = append(pods, row.PodNum)
+	}
+	return pods, nil
 }
 
 // subportsAndNetworks returns those ports of subports that the caller sees, by the ids given, and the networks of them and of the parent.

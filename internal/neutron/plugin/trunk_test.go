@@ -185,6 +185,28 @@ func TestTrunk_Shown_HasWhatNeutronShows(t *testing.T) {
 	}
 }
 
+func TestTrunk_NetworksThatNoPodHasBoth_AreRefused(t *testing.T) {
+	w := newTrunked(newFixture(t, "sqlite://:memory:"))
+	on := func(zone string) string {
+		network := w.make("/networks", `{"network": {"availability_zone_hints": ["`+zone+`"]}}`)
+		return w.make("/ports", `{"port": {"network_id": "`+network+`"}}`)
+	}
+	first, second, third := on("az1"), on("az2"), on("az1")
+	_, port := w.call("p", "GET", "/ports/"+second, "")
+	text := fmt.Sprintf("Invalid input for operation: network %s of a subport cannot be in a pod where the trunk's parent port %%s can be.", port["network_id"])
+	w.refuses("POST", "/trunks", trunkOn(first, subport(second, 5)), 400, "InvalidInput", fmt.Sprintf(text, first))
+	w.make("/trunks", trunkOn(first, subport(third, 5)))
+
+	everywhere := w.port("")
+	if err := w.store.InTx(t.Context(), func(tx store.Tx) error { // it is in the first pod
+		return tx.PutRealization(t.Context(), store.Realization{Kind: store.KindPort, TopID: everywhere, PodNum: 1})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w.refuses("POST", "/trunks", trunkOn(everywhere, subport(second, 5)), 400, "InvalidInput", fmt.Sprintf(text, everywhere))
+	w.make("/trunks", trunkOn(w.port(""), subport(second, 5)))
+}
+
 func TestSegmentOf_Inherited_IsTheNetworks(t *testing.T) {
 	subport := map[string]any{"port_id": "p", "segmentation_type": "inherit"}
 	got, err := segmentOf(subport, &store.Object{Attrs: map[string]any{"provider:network_type": "vlan", "provider:segmentation_id": int64(7)}})

@@ -168,8 +168,8 @@ func subportIDs(trunk *store.Object) (ids []string) {
 	return ids
 }
 
-// withSubports returns the trunks of which ports are parents, and the ports with those that are carried by them.
-func withSubports(ctx context.Context, from store.Reader, ports []*store.Object) (trunks, all []*store.Object, err error) {
+// WithSubports returns the trunks of which ports are parents, and the ports with those that are carried by them.
+func WithSubports(ctx context.Context, from store.Reader, ports []*store.Object) (trunks, all []*store.Object, err error) {
 	var ids []string
 	for _, p := range ports {
 		if id := text(p, store.AttrTrunk); id != "" {

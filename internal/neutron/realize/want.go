@@ -25,7 +25,7 @@ func (e *ElsewhereError) Error() string {
 // carry, and enqueues the jobs for what is not there yet. It returns those jobs in the order in which they can be done. A port must be that of
 // one pod only; so must be some networks, of which another pod's are an *ElsewhereError.
 func Want(ctx context.Context, tx store.Tx, podNum int32, ports ...*store.Object) (jobs []store.NewJob, err error) {
-	trunks, ports, err := withSubports(ctx, tx, ports)
+	trunks, ports, err := WithSubports(ctx, tx, ports)
 	if err != nil {
 		return nil, err
 	}
