@@ -243,6 +243,9 @@ func showTrunks(c *api.Call, r store.Reader, page []*store.Object) error {
 // showTrunkDetails shows of ports that are parents what their trunks carry, and of subports on which port they are, by its id at the top. It
 // asks nothing about ports without trunks. MACs of subports are there in lists, too, where Neutron means to show them and does not.
 func showTrunkDetails(c *api.Call, r store.Reader, page []*store.Object) error {
+	if fields := c.Query["fields"]; len(fields) > 0 && !slices.Contains(fields, "trunk_details") && !slices.Contains(fields, "binding:profile") {
+		return nil
+	}
 	trunks, err := trunksOf(c, r, page)
 	if err != nil || len(trunks) == 0 {
 		return err

@@ -130,6 +130,9 @@ func TestTrunk_FromBeginningToEnd_HoldsItsPorts(t *testing.T) {
 			subports[1]["mac_address"] == nil {
 			t.Errorf("trunk_details: %v", details)
 		}
+		if _, part := w.call("p", "GET", "/ports/"+parent+"?fields=trunk_details", ""); len(part) != 1 || part["trunk_details"] == nil {
+			t.Errorf("asked for trunk_details alone: %v", part)
+		}
 		if _, port := w.call("p", "GET", "/ports/"+second, ""); port["device_owner"] != "trunk:subport" || port["trunk_details"] != nil {
 			t.Errorf("a subport: %v", port)
 		}
