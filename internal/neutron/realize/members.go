@@ -122,8 +122,11 @@ func (r *Realizer) decideIn(ctx context.Context, network store.Realization) erro
 	}
 	return r.Store.InTx(ctx, func(tx store.Tx) error {
 		row, err := r.row(ctx, tx, network.Kind, network.TopID, network.PodNum)
-		if err != nil || row == nil || !row.UpdatedAt.Equal(network.UpdatedAt) { // then there is another run
+		switch {
+		case err != nil || row == nil:
 			return err
+		case !row.UpdatedAt.Equal(network.UpdatedAt): // it may be asked for anew
+			return tx.Enqueue(ctx, store.MembersJob(network.TopID))
 		}
 		row.Detail[shadowsMember] = compare
 		if err := tx.PutRealization(ctx, *row); err != nil {

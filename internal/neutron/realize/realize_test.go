@@ -208,39 +208,53 @@ func (w *world) drain() (failures []error) {
 // drainUntil is drain that ends as soon as something holds.
 func (w *world) drainUntil(holds func() bool) (failures []error) {
 	w.t.Helper()
-	ctx := w.t.Context()
 	for range 500 {
 		if holds() {
 			return failures
 		}
-		due, err := w.store.DueJobs(ctx, store.DueJobs{Kinds: []string{"network", "port", "trunk", "security_group", store.JobMembers, store.JobShadows}, Limit: 1})
-		if err != nil {
-			w.t.Fatal(err)
-		}
+		due := w.due(1)
 		if len(due) == 0 {
 			return failures
 		}
-		job, err := w.store.ClaimJob(ctx, store.JobClaim{JobLease: due[0].Lease(), Owner: "test", For: time.Minute})
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		outcome := store.JobOutcome{State: store.JobDone, Gen: job.Gen}
-		err = w.r.Run(ctx, job.NewJob)
-		if unmade, ok := errors.AsType[*realize.UnmadeError](err); ok {
-			outcome.State, outcome.WaitsFor = store.JobWaiting, &unmade.Job
-			outcome.After = time.Hour
-		} else if err != nil {
-			outcome.State = store.JobQueued
-		}
-		if err != nil {
+		if err := w.execute(due[0]); err != nil {
 			failures = append(failures, err)
-		}
-		if _, err := w.store.FinishJob(ctx, job.Lease(), outcome); err != nil {
-			w.t.Fatal(err)
 		}
 	}
 	w.t.Fatalf("the jobs never end: %v", failures[len(failures)-3:])
 	return nil
+}
+
+// due lists jobs that can be run.
+func (w *world) due(limit int) []store.Job {
+	w.t.Helper()
+	kinds := []string{"network", "port", "trunk", "security_group", store.JobMembers, store.JobShadows}
+	jobs, err := w.store.DueJobs(w.t.Context(), store.DueJobs{Kinds: kinds, Limit: limit})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return jobs
+}
+
+// execute runs a job, and returns why it failed; then it is to be run again.
+func (w *world) execute(due store.Job) error {
+	w.t.Helper()
+	ctx := w.t.Context()
+	job, err := w.store.ClaimJob(ctx, store.JobClaim{JobLease: due.Lease(), Owner: "test", For: time.Minute})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	outcome := store.JobOutcome{State: store.JobDone, Gen: job.Gen}
+	failure := w.r.Run(ctx, job.NewJob)
+	if unmade, ok := errors.AsType[*realize.UnmadeError](failure); ok {
+		outcome.State, outcome.WaitsFor = store.JobWaiting, &unmade.Job
+		outcome.After = time.Hour
+	} else if failure != nil {
+		outcome.State = store.JobQueued
+	}
+	if _, err := w.store.FinishJob(ctx, job.Lease(), outcome); err != nil {
+		w.t.Fatal(err)
+	}
+	return failure
 }
 
 // realizations lists those of a kind, or of all.

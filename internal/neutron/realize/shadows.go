@@ -101,8 +101,11 @@ func (s *shadows) compare(ctx context.Context, network *store.Realization) error
 	}
 	return s.Store.InTx(ctx, func(tx store.Tx) error {
 		row, err := s.row(ctx, tx, network.Kind, network.TopID, network.PodNum)
-		if err != nil || row == nil || !row.UpdatedAt.Equal(network.UpdatedAt) {
+		switch {
+		case err != nil || row == nil:
 			return err
+		case !row.UpdatedAt.Equal(network.UpdatedAt): // it may be asked for anew
+			return tx.Enqueue(ctx, shadowsJob(network.TopID, network.PodNum))
 		}
 		delete(row.Detail, shadowsMember)
 		return tx.PutRealization(ctx, *row)
