@@ -333,7 +333,7 @@ func TestSpan_PodFailsDuringBoot_LeavesAServerOrNothing(t *testing.T) {
 
 // A pod may hang for longer than a client waits.
 func TestSpan_PodHangsDuringBoot_TheClientIsToldInTime(t *testing.T) {
-	s := newSpan(t, "pod.timeout=1h", "networks.boot_timeout=4s") // of which a boot takes half
+	s := newSpan(t, "pod.timeout=1h", "networks.boot_timeout=12s") // of which a boot takes half
 	network, _ := s.networkWithSubnet(`"ip_version": 4, "cidr": "10.0.0.0/24"`)
 	s.sim.Pod(0).SetFault(simcloud.Fault{Hang: true, Service: "network"})
 	s.boot("az1", on(network)).want(t, 503)
@@ -367,7 +367,7 @@ func TestSpan_ServerThatEndsUnseen_LeavesNoPort(t *testing.T) {
 		if p := s.ports("device_id=" + stays); len(p) != 1 {
 			t.Errorf("the other server has ports %v", p)
 		}
-	}, "xjob.audit_interval=200ms", "networks.boot_timeout=6s") // a boot has half of that, with the race detector and others at work
+	}, "xjob.audit_interval=200ms", "networks.boot_timeout=12s") // its ports have a quarter of that, with the race detector and others at work
 }
 
 func TestSpan_PodDownWhileThingsAreDeleted_IsEmptiedWhenItReturns(t *testing.T) {
