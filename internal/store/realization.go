@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"strconv"
 	"time"
 )
@@ -37,6 +38,26 @@ func (r *Realization) Job(projectID string) NewJob {
 		return NewJob{Kind: JobShadows, Resource: r.NetworkID + "/" + num, PodNum: r.PodNum}
 	}
 	return NewJob{Kind: string(r.Kind), Resource: r.TopID + "/" + num, ProjectID: projectID, PodNum: r.PodNum}
+}
+
+// DetailGroups is the member of a port's Detail with the security groups in the pod, by their ids, that it is or was a member of.
+const DetailGroups = "groups"
+
+// JoinGroups notes of what a port is, or is to be, in a pod that it is a member of its security groups there: these must hear of it when it
+// has gone, also if it never came. Groups that it has left stay noted until they have.
+func (r *Realization) JoinGroups(port *Object) {
+	groups, _ := r.Detail[DetailGroups].([]any)
+	groups = slices.Clone(groups)
+	more, _ := port.Attrs["security_groups"].([]any)
+	for _, id := range more {
+		if !slices.Contains(groups, id) {
+			groups = append(groups, id)
+		}
+	}
+	if r.Detail == nil {
+		r.Detail = map[string]any{}
+	}
+	r.Detail[DetailGroups] = groups
 }
 
 // MembersJob is the job that finds out which shadows the ports of a network need.

@@ -26,6 +26,7 @@ func (p *Plugin) enqueuePort(ctx context.Context, tx store.Tx, o *store.Object, 
 	if shadows && len(rows) > 0 {
 		for i := range rows {
 			rows[i].Due = true
+			rows[i].JoinGroups(o)
 		}
 		if err := tx.PutRealization(ctx, rows...); err != nil {
 			return err

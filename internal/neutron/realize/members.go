@@ -241,7 +241,7 @@ func (n *needs) shadow(portID string, rows []store.Realization, podNum int32, al
 	}
 	row, there := *here, here.DeletedAt.IsZero()
 	switch {
-	case needed && (all || !there || !contains(texts(row.Detail["groups"]), groups)):
+	case needed && (all || !there || !contains(texts(row.Detail[store.DetailGroups]), groups)):
 		row.Due, row.DeletedAt = true, time.Time{}
 	case !needed && there:
 		row.Due, row.DeletedAt = true, row.UpdatedAt

@@ -49,8 +49,8 @@ func (r *Realizer) Port(ctx context.Context, id string, podNum int32) error {
 				return err
 			}
 		}
-		lost := slices.DeleteFunc(texts(row.Detail["groups"]), func(id string) bool { return slices.Contains(now, id) })
-		row.Detail["groups"] = anys(now)
+		lost := slices.DeleteFunc(texts(row.Detail[store.DetailGroups]), func(id string) bool { return slices.Contains(now, id) })
+		row.Detail[store.DetailGroups] = anys(now)
 		return t.lost(ctx, tx, lost)
 	})
 	if err != nil {
@@ -79,7 +79,7 @@ func (t *target) vanished(ctx context.Context) error {
 		if i < 0 || !adopted(rows[i]) || !rows[i].DeletedAt.IsZero() {
 			return nil
 		}
-		if err := t.lost(ctx, tx, texts(rows[i].Detail["groups"])); err != nil {
+		if err := t.lost(ctx, tx, texts(rows[i].Detail[store.DetailGroups])); err != nil {
 			return err
 		}
 		rows = slices.Delete(rows, i, i+1)
@@ -165,7 +165,7 @@ func (t *target) left(ctx context.Context, tx store.Tx, row *store.Realization) 
 			return err
 		}
 	}
-	return t.lost(ctx, tx, texts(row.Detail["groups"]))
+	return t.lost(ctx, tx, texts(row.Detail[store.DetailGroups]))
 }
 
 // groups returns the ids in the pod of the port's security groups, of which none may be missing, by those at the top.

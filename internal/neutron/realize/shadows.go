@@ -474,8 +474,8 @@ func (b *batch) note(ctx context.Context) error {
 			case result.bottomID == "":
 				doubt = doubt || same
 				changed = append(changed, *row)
-			case row.Due || row.BottomID != result.bottomID || !slices.Equal(texts(row.Detail["groups"]), texts(result.groups)):
-				row.BottomID, row.Due, row.Detail["groups"] = result.bottomID, row.Due && !same, result.groups
+			case row.Due || row.BottomID != result.bottomID || !slices.Equal(texts(row.Detail[store.DetailGroups]), texts(result.groups)):
+				row.BottomID, row.Due, row.Detail[store.DetailGroups] = result.bottomID, row.Due && !same, result.groups
 				delete(row.Detail, sentMember)
 				changed = append(changed, *row)
 			}

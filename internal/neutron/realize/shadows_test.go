@@ -201,3 +201,25 @@ func TestPort_GroupLosesItsLastMemberMeanwhile_StillGetsShadows(t *testing.T) {
 		t.Errorf("the group in the pod is noted as %v, %v", rows, err)
 	}
 }
+
+// A boot fails when the group is in the pod already, and the port is not.
+func TestPort_NeverCame_ItsGroupForgetsIt(t *testing.T) {
+	w := newWorld(t, 2)
+	_, subnet := w.network(2101)
+	web := w.group("web")
+	w.rule(web, web, nil)
+	w.want(1, w.port(subnet, "10.101.0.10", web))
+	w.want(2, w.port(subnet, "10.101.0.11"))
+	never := w.port(subnet, "10.101.0.12", web)
+	w.tx(func(tx store.Tx) error { _, err := realize.Want(t.Context(), tx, 2, never); return err })
+	for _, job := range w.due(100) {
+		if job.Kind != string(store.KindPort) {
+			if err := w.execute(job); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w.remove(never)
+	w.drain()
+	w.wantShadows("nobody in the pod is in the group", shadows{}, shadows{})
+}

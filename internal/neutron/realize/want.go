@@ -124,6 +124,7 @@ func want(ctx context.Context, tx store.Tx, kind store.ObjectKind, ids []string,
 		row.DeletedAt, row.Shadow = time.Time{}, false
 		if kind == store.KindPort {
 			row.NetworkID, row.Due = text(o, "network_id"), true
+			row.JoinGroups(o)
 			members = append(members, store.MembersJob(row.NetworkID))
 		}
 		rows = append(rows, row)

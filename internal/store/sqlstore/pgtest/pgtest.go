@@ -162,7 +162,8 @@ func (s *Server) start() (err error) {
 	}
 	return s.serve(s.as(account, "/bin/sh", "-c", guardian, "sh", s.dir, filepath.Join(bin, "postgres"), "-D", data,
 		"-k", s.dir, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "synchronous_commit=off",
-		"-c", "full_page_writes=off", "-c", "shared_buffers=64MB"))
+		"-c", "full_page_writes=off", "-c", "shared_buffers=64MB",
+		"-c", "max_connections=500")) // tests in parallel, of several processes each
 }
 
 // serve starts the server and waits until it says that it is ready.
