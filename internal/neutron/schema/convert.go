@@ -1,5 +1,7 @@
 package schema
 
+import "strings"
+
 // ToBool reads true, 1, t, on, y, yes and their opposites in whatever case.
 func ToBool(v any) (any, error) {
 	b, ok := boolean(v)
@@ -46,6 +48,15 @@ func NilToDict(v any) (any, error) { return NilTo(func() any { return map[string
 
 // NilToString puts an empty string in the place of nil.
 func NilToString(v any) (any, error) { return NilTo(func() any { return "" })(v) }
+
+// ToLower makes a string lower case.
+func ToLower(v any) (any, error) {
+	s, ok := v.(string)
+	if !ok {
+		return nil, InvalidInput("Input value %s must be string type", Text(v))
+	}
+	return strings.ToLower(s), nil
+}
 
 // ToIP brings IPv6 addresses into canonical form, and leaves all else for a validator.
 func ToIP(v any) (any, error) {

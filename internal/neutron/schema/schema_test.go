@@ -69,7 +69,9 @@ var validators = map[string]Validator{
 	"validate_nameservers": Nameservers, "validate_hostroutes": HostRoutes, "validate_boolean": Boolean, "validate_integer": Integer,
 	"validate_non_negative": NonNegative, "validate_not_empty_string": NotEmptyString(0),
 	"validate_list_of_unique_strings": UniqueStrings(0), "validate_subnet_list": SubnetList,
-	"string3": String(3), "values_ab": Values("a", "b"), "range_0_10": Range(0, 10),
+	"validate_dns_name": DNSName("openstacklocal"), "dns_name_top_example": DNSName("top.example"), "dns_name_no_domain": DNSName(""),
+	"validate_dns_domain": DNSDomain,
+	"string3":             String(3), "values_ab": Values("a", "b"), "range_0_10": Range(0, 10),
 	"dict_a_b": Dict(map[string]Key{"a": {Required: true, Validate: String(0)}, "b": {Validate: Integer}}),
 }
 
@@ -101,6 +103,7 @@ func TestValidators_Values_AreJudgedAsNeutronDoes(t *testing.T) {
 var converters = map[string]Converter{
 	"convert_to_boolean": ToBool, "convert_to_int": ToInt, "convert_ip_to_canonical_format": ToIP,
 	"convert_cidr_to_canonical_format": ToCIDR, "convert_to_sanitized_mac_address": ToMAC,
+	"convert_string_to_case_insensitive": ToLower,
 }
 
 func TestConverters_Values_BecomeWhatNeutronMakesOfThem(t *testing.T) {
