@@ -23,7 +23,7 @@ func portKind() *netKind {
 				"name": "", "network_id": "", "mac_address": "", "admin_state_up": true, "status": "DOWN", "device_id": "",
 				"device_owner": "", "fixed_ips": nil, "port_security_enabled": true, "qos_policy_id": nil,
 				"security_groups": nil, "binding:vnic_type": "normal", "allowed_address_pairs": []any{}, "extra_dhcp_opts": []any{},
-				"dns_name": "", "dns_assignment": []any{}, "qos_network_policy_id": nil, "ip_allocation": "immediate",
+				"dns_name": "", "dns_domain": "", "dns_assignment": []any{}, "qos_network_policy_id": nil, "ip_allocation": "immediate",
 			}
 		},
 		created: func(n *network, t *token, o *netObject) error { return n.completePort(t, o) },
@@ -274,6 +274,15 @@ func (n *network) canPlug(t *token, r netRequest) error {
 	return nil
 }
 
+// misnames tells whether a server would get a port that a user has named otherwise. Nova finds that out on the server's host
+// (nova/network/neutron.py, _validate_requested_port_ids, Zed).
+func (n *network) misnames(s *server, requests []netRequest) bool {
+	return slices.ContainsFunc(requests, func(r netRequest) bool {
+		p := n.objects["ports"][r.Port]
+		return p != nil && p.text("dns_name") != "" && p.text("dns_name") != s.hostname
+	})
+}
+
 // plug gives a server ports. After a failure it has those that it had before.
 func (n *network) plug(t *token, s *server, requests []netRequest) error {
 	had := len(s.nics)
@@ -342,7 +351,7 @@ func (n *network) groupIDs(s *server) []string {
 }
 
 func (n *network) bind(p *netObject, s *server) {
-	p.attrs["device_id"], p.attrs["device_owner"] = s.id, "compute:"+n.pod.Zone
+	p.attrs["device_id"], p.attrs["device_owner"], p.attrs["dns_name"] = s.id, "compute:"+n.pod.Zone, s.hostname
 	p.attrs["binding:host_id"], p.attrs["status"] = n.pod.compute.hostOf(s, n.pod.cloud.opts.Now()), "ACTIVE"
 	n.changed(p)
 	n.carry(p)
@@ -368,6 +377,7 @@ func (n *network) unplug(nics ...*nic) {
 		case p == nil:
 		case x.given:
 			p.attrs["device_id"], p.attrs["device_owner"], p.attrs["binding:host_id"], p.attrs["status"] = "", "", "", "DOWN"
+			p.attrs["dns_name"] = ""
 			n.changed(p)
 			n.carry(p)
 		default:

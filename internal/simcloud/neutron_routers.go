@@ -99,8 +99,8 @@ func writeInterface(c *call, router, p *netObject) {
 
 // netExtensions are the aliases a client switches features by. Only what the simulation has.
 var netExtensions = []string{
-	"agent", "allowed-address-pairs", "availability_zone", "binding", "default-subnetpools", "dns-integration", "external-net",
-	"ext-gw-mode", "extra_dhcp_opt", "extraroute", "net-mtu", "net-mtu-writable", "network_availability_zone", "pagination",
+	"agent", "allowed-address-pairs", "availability_zone", "binding", "default-subnetpools", "dns-domain-ports", "dns-integration",
+	"external-net", "ext-gw-mode", "extra_dhcp_opt", "extraroute", "net-mtu", "net-mtu-writable", "network_availability_zone", "pagination",
 	"port-security", "project-id", "provider", "quotas", "revision-if-match", "router", "router_availability_zone",
 	"security-group", "security-groups-normalized-cidr", "sorting", "standard-attr-description", "standard-attr-revisions",
 	"standard-attr-tag", "standard-attr-timestamp", "stateful-security-group", "subnet-service-types",

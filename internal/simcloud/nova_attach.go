@@ -227,6 +227,10 @@ func (n *compute) attachInterface(c *call) error {
 	if err := n.pod.network.canPlug(c.tok, r); err != nil {
 		return err
 	}
+	if n.pod.network.misnames(s, []netRequest{r}) {
+		return fault.New(http.StatusInternalServerError, "Unexpected API Error. Please report this at http://bugs.launchpad.net/nova/ and "+
+			"attach the Nova API log if possible.\n<class 'nova.exception.PortNotUsableDNS'>")
+	}
 	if err := n.pod.network.plug(c.tok, s, []netRequest{r}); err != nil {
 		return err
 	}

@@ -379,7 +379,11 @@ func (n *compute) boot(c *call, b *boot, reservation string, index int) (*server
 	if s.groups == nil {
 		s.groups = defaultGroups
 	}
-	if err := n.pod.network.plug(c.tok, s, b.nets); err != nil {
+	nets := b.nets
+	if n.pod.network.misnames(s, nets) {
+		s.state, nets = "error", nil
+	}
+	if err := n.pod.network.plug(c.tok, s, nets); err != nil {
 		return nil, err
 	}
 	n.booted++
