@@ -28,8 +28,9 @@ func (c *core) neutron(public publicURL) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := plugin.New(plugin.Options{Store: c.store, Zones: zones{c.pods}, Types: types, MTU: int64(c.config.Networks.PhysicalMTU), Limits: c.limits(), Live: c.livePorts(), Addresses: ipam.New(rand.Uint64N), NewID: c.newID, Now: c.now,
-		Random: rand.Uint64})
+	p := plugin.New(plugin.Options{Store: c.store, Zones: zones{c.pods}, Types: types, MTU: int64(c.config.Networks.PhysicalMTU),
+		DNSDomain: c.config.Networks.DNSDomain, Limits: c.limits(), Live: c.livePorts(), Addresses: ipam.New(rand.Uint64N), NewID: c.newID,
+		Now: c.now, Random: rand.Uint64})
 	return api.New(api.Options{
 		Resources: p.Resources(), Routes: p.Routes(), Extensions: plugin.Extensions(), Store: c.store, Policy: rules,
 		CheckQuota: p.CheckQuota, Validator: c.keystone, KeystoneURI: c.keystoneURI(), Public: public, NewID: c.newID, Now: c.now, Log: c.log,
@@ -68,7 +69,7 @@ func (c *core) livePorts() plugin.Live {
 				owner = "compute:" + p.Pod.TopZone(zone)
 			}
 			live[id] = plugin.PortState{Status: p.Status, DeviceID: p.DeviceID, DeviceOwner: owner, HostID: p.Pod.TopHost(p.HostID),
-				VIFType: p.VIFType, VIFDetails: p.Details, Profile: p.Profile}
+				VIFType: p.VIFType, VIFDetails: p.Details, Profile: p.Profile, DNSName: p.DNSName, Named: p.Named}
 		}
 		return live
 	}

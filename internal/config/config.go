@@ -97,6 +97,7 @@ type Networks struct {
 	VLANRanges   []string `cfg:"network_vlan_ranges" default:"" help:"Physical networks that join the pods, with the VLANs that the top gives out: bridge:2001:3000. Without a range only administrators use it, by naming the VLAN."`
 	VNIRanges    []string `cfg:"vni_ranges" default:"" help:"VXLAN ids that the top gives out: 10000:19999. Something must carry VXLAN between the pods."`
 	PhysicalMTU  int      `cfg:"global_physnet_mtu" default:"1500" min:"68" help:"MTU of what joins the pods."`
+	DNSDomain    string   `cfg:"dns_domain" default:"openstacklocal." help:"Domain of the names of ports. Unless it is changed ports have no names of their own. Give it the dns_domain of the pods' Neutron, which should be one."`
 	// BootTimeout is what processes that serve nova-gw and those that serve xjob must agree on.
 	BootTimeout time.Duration `cfg:"boot_timeout" default:"10m" min:"1ms" help:"How long a boot may take until its pod has given the server its ports. After that ports that no server has in the pod are freed: their boot was cut off, or the server is gone."`
 }

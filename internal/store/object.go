@@ -66,6 +66,10 @@ const (
 	AttrSubportOf = "subport_of" // the id of the trunk of which it is a subport
 )
 
+// AttrNamed is the attribute of a port that says by which change a user has set its dns_name last: another id each time, and none if nobody
+// has. The pod of the port gets the name once, for its Nova writes there, too.
+const AttrNamed = "named_by"
+
 // Op says how a filter compares.
 type Op int
 

@@ -9,11 +9,11 @@ import (
 
 // copied are the attributes of the API that an object of the top has as the pod says. Names, descriptions and tags are copied of all.
 var copied = map[store.ObjectKind][]string{
-	store.KindNetwork: {"admin_state_up", "status", "router:external", "mtu", "port_security_enabled"},
+	store.KindNetwork: {"admin_state_up", "status", "router:external", "mtu", "port_security_enabled", "dns_domain"},
 	store.KindSubnet: {"ip_version", "enable_dhcp", "ipv6_ra_mode", "ipv6_address_mode", "gateway_ip", "cidr", "allocation_pools",
 		"host_routes", "dns_nameservers", "service_types"},
 	store.KindPort: {"mac_address", "admin_state_up", "device_id", "device_owner", "allowed_address_pairs", "extra_dhcp_opts",
-		"port_security_enabled", "binding:vnic_type", "ip_allocation"},
+		"port_security_enabled", "binding:vnic_type", "ip_allocation", "dns_name", "dns_domain"},
 	store.KindSecurityGroup: {"stateful"},
 	store.KindSecurityGroupRule: {"direction", "ethertype", "protocol", "port_range_min", "port_range_max", "remote_ip_prefix",
 		"normalized_cidr"},

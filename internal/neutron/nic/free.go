@@ -94,7 +94,7 @@ func (s *Service) release(ctx context.Context, ports []*store.Object, rows map[s
 		case now == "" && row.Detail[ephemeral] == true:
 			made = append(made, port.ID)
 		default:
-			if err := s.setPortDevice(ctx, port.ID, device, now); err != nil {
+			if err := s.setPortDevice(ctx, port.ID, device, state); err != nil {
 				return used, err
 			}
 		}
@@ -102,16 +102,20 @@ func (s *Service) release(ctx context.Context, ports []*store.Object, rows map[s
 	return used, s.free(ctx, made)
 }
 
-// setPortDevice gives one port to another device, if it is still the former's.
-func (s *Service) setPortDevice(ctx context.Context, id, from, to string) error {
+// setPortDevice gives one port to the device that its pod says, if it is still the former's. One that is free has the dns_name that Nova
+// left it, unless the user has set another meanwhile.
+func (s *Service) setPortDevice(ctx context.Context, id, from string, now realize.LivePort) error {
 	return s.Store.InTx(ctx, func(tx store.Tx) error {
 		port, err := tx.Get(ctx, store.KindPort, id)
 		if err != nil || text(port, "device_id") != from {
 			return err
 		}
-		port.Attrs["device_id"] = to
-		if to == "" {
+		port.Attrs["device_id"] = now.DeviceID
+		if now.DeviceID == "" {
 			port.Attrs["device_owner"] = ""
+			if now.DNSName != nil && now.Named == text(port, store.AttrNamed) {
+				port.Attrs["dns_name"] = now.DNSName
+			}
 		}
 		return tx.Update(ctx, port)
 	})

@@ -18,6 +18,10 @@ type PortState struct {
 	VIFType     string
 	VIFDetails  any
 	Profile     any
+	// DNSName is what its dns_name is, of which Nova makes its server's hostname; nil if the pod's Neutron has no such attribute. It counts
+	// only if Named, the store.AttrNamed that the pod has been told, is the port's: the user's name may still be under way.
+	DNSName any
+	Named   string
 }
 
 // Live returns what pods know of ports, by their ids at the top. Ports that are in no pod, or in one that does not answer, are left
@@ -25,11 +29,13 @@ type PortState struct {
 type Live func(ctx context.Context, ids []string) map[string]PortState
 
 // liveAttributes are those of ports that pods may know better.
-var liveAttributes = []string{"status", "device_id", "device_owner", "binding:host_id", "binding:vif_type", "binding:vif_details", "binding:profile"}
+var liveAttributes = []string{"status", "device_id", "device_owner", "binding:host_id", "binding:vif_type", "binding:vif_details",
+	"binding:profile", "dns_name", "dns_assignment"}
 
 // showPorts reads through to the pods, for the ports of a page at once, unless the client named only what the top knows.
 func (p *Plugin) showPorts(c *api.Call, r store.Reader, page []*store.Object) error {
 	p.showLive(c, page)
+	p.showDNS(page)
 	return showTrunkDetails(c, r, page)
 }
 
@@ -51,6 +57,9 @@ func (p *Plugin) showLive(c *api.Call, page []*store.Object) {
 			if value != nil && value != "" {
 				o.Attrs[name] = value
 			}
+		}
+		if state.DNSName != nil && state.Named == textOf(o.Attrs[store.AttrNamed]) {
+			o.Attrs["dns_name"] = state.DNSName
 		}
 	}
 }

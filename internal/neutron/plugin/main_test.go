@@ -46,6 +46,12 @@ type fixture struct {
 
 func newFixture(t *testing.T, url string) *fixture {
 	t.Helper()
+	return newFixtureOf(t, url, func(*Options) {})
+}
+
+// newFixtureOf is newFixture with other options.
+func newFixtureOf(t *testing.T, url string, set func(*Options)) *fixture {
+	t.Helper()
 	s := sqltest.Open(t, url, time.Now)
 	types, err := typedriver.New(typedriver.Config{ProjectTypes: []string{"vlan"},
 		VLAN: []typedriver.Physical{{Name: "bridge", VLANs: []typedriver.Range{{From: 1, To: 100}}}}}, rand.Int64N)
@@ -57,10 +63,12 @@ func newFixture(t *testing.T, url string) *fixture {
 		t.Fatal(err)
 	}
 	nowhere := func(context.Context, []string) map[string]PortState { return nil }
-	p := New(Options{Store: s, Live: nowhere, Zones: earth{}, Types: types, MTU: 1500, Addresses: ipam.New(rand.Uint64N),
+	o := Options{Store: s, Live: nowhere, Zones: earth{}, Types: types, MTU: 1500, Addresses: ipam.New(rand.Uint64N),
 		Limits: Limits{"network": 100, "subnet": 100, "port": 500, "security_group": 10, "security_group_rule": 100, "rbac_policy": 10,
 			"subnetpool": -1, "trunk": -1, "router": 10, "floatingip": 50},
-		NewID: uuid.NewString, Now: time.Now, Random: rand.Uint64})
+		NewID: uuid.NewString, Now: time.Now, Random: rand.Uint64}
+	set(&o)
+	p := New(o)
 	f := &fixture{t: t, store: s}
 	f.handler, err = api.New(api.Options{Resources: p.Resources(), Routes: p.Routes(), Extensions: Extensions(), Store: s, Policy: rules,
 		CheckQuota: p.CheckQuota, Validator: anybody{}, Public: func(*http.Request) string { return "http://top" }, NewID: uuid.NewString,

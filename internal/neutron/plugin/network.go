@@ -32,6 +32,7 @@ func (p *Plugin) networks() api.Resource {
 			{Name: "is_default", Post: true, Put: true, Default: false, Convert: schema.ToBool, Enforce: true, Sparse: true, NoSort: true},
 			{Name: "mtu", Post: true, Put: true, Default: int64(0), Convert: schema.ToInt, Validate: schema.NonNegative, Enforce: true},
 			{Name: "port_security_enabled", Post: true, Put: true, Default: true, Convert: schema.ToBool, Enforce: true, NoFilter: true, NoSort: true},
+			{Name: "dns_domain", Post: true, Put: true, Default: "", Convert: schema.ToLower, Validate: schema.DNSDomain, NoFilter: true, NoSort: true},
 			{Name: "availability_zone_hints", Post: true, Default: func() any { return []any{} }, Validate: schema.ZoneHints, NoFilter: true},
 			{Name: "availability_zones", NoFilter: true, NoSort: true},
 			{Name: "ipv4_address_scope", NoFilter: true, NoSort: true},
@@ -262,6 +263,7 @@ func (p *Plugin) showNetworks(c *api.Call, r store.Reader, page []*store.Object)
 	for _, o := range page {
 		slices.Sort(zones[o.ID])
 		o.Attrs["availability_zones"] = listOf(slices.Compact(zones[o.ID]))
+		o.Attrs["dns_domain"] = textOf(o.Attrs["dns_domain"])
 		if !boolOf(o.Attrs["router:external"]) {
 			delete(o.Attrs, "is_default") // neutron/services/auto_allocate/db.py, _extend_external_network_default
 		}

@@ -20,7 +20,8 @@ type Options struct {
 	Store     store.Objects
 	Zones     Zones
 	Types     *typedriver.Drivers
-	MTU       int64 // of what joins the pods
+	MTU       int64  // of what joins the pods
+	DNSDomain string // of the names of ports; "" is none, and in "openstacklocal." they have none of their own
 	Addresses *ipam.Allocator
 	Limits    Limits
 	Live      Live
@@ -73,14 +74,14 @@ func (p *Plugin) CheckQuota(c *api.Call, tx store.Tx, r *api.Resource, project s
 }
 
 // Extensions are the aliases of what the plugin and the engine serve. Those of Neutron that are not here are hidden from clients: what
-// needs routers, and what pods would have to agree on (QoS, DNS).
+// needs routers, and what pods would have to agree on (QoS).
 func Extensions() []string {
 	return []string{
 		"empty-string-filtering", "filter-validation", "pagination", "project-id", "revision-if-match", "sorting",
 		"standard-attr-description", "standard-attr-revisions", "standard-attr-tag", "standard-attr-timestamp",
 
 		"address-group", "address-scope", "allowed-address-pairs", "auto-allocated-topology", "availability_zone", "binding", "default-subnetpools",
-		"external-net", "extra_dhcp_opt", "ip-substring-filtering", "ip_allocation", "l2_adjacency", "net-mtu", "net-mtu-writable",
+		"dns-domain-ports", "dns-integration", "external-net", "extra_dhcp_opt", "ip-substring-filtering", "ip_allocation", "l2_adjacency", "net-mtu", "net-mtu-writable",
 		"network-ip-availability", "network_availability_zone", "port-mac-address-regenerate", "port-security",
 		"port-security-groups-filtering", "provider", "quota-check-limit", "quota_details", "quotas", "rbac-address-scope", "rbac-policies",
 		"rbac-security-groups", "rbac-subnetpool", "security-group", "security-groups-normalized-cidr",

@@ -48,6 +48,10 @@ func (p *Plugin) ports() api.Resource {
 			{Name: "binding:vif_type", NoFilter: true, NoSort: true},
 			{Name: "binding:vif_details", NoFilter: true, NoSort: true},
 			{Name: "ip_allocation"},
+			{Name: "dns_name", Post: true, Put: true, Default: "", Convert: schema.ToLower, Validate: schema.DNSName(p.o.DNSDomain),
+				NoFilter: true, NoSort: true},
+			{Name: "dns_domain", Post: true, Put: true, Default: "", Convert: schema.ToLower, Validate: schema.DNSDomain, NoFilter: true, NoSort: true},
+			{Name: "dns_assignment", NoFilter: true, NoSort: true},
 			{Name: "trunk_details", Sparse: true, NoFilter: true, NoSort: true},
 		},
 		Rules: api.Rules{Create: p.createPort, Update: p.updatePort, Updated: p.updatedPort,
@@ -119,6 +123,7 @@ func (p *Plugin) createPort(c *api.Call, tx store.Tx, o *store.Object) error {
 		return err
 	}
 	completeAddressPairs(o)
+	p.nameDNS(c, o)
 	return nil
 }
 
@@ -202,6 +207,7 @@ func (p *Plugin) updatePort(c *api.Call, tx store.Tx, old, updated *store.Object
 		updated.Attrs["extra_dhcp_opts"] = mergeDHCPOptions(old.Attrs["extra_dhcp_opts"], updated.Attrs["extra_dhcp_opts"])
 	}
 	completeAddressPairs(updated)
+	p.nameDNS(c, updated)
 	return p.updatePortSecurity(c, tx, updated)
 }
 

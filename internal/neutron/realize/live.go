@@ -23,10 +23,13 @@ type LivePort struct {
 	VIFType  string // binding:vif_type
 	Details  any    // binding:vif_details
 	Profile  any    // binding:profile
+	DNSName  any    // dns_name; nil if the pod's Neutron has none
+	Named    string // the store.AttrNamed of the dns_name that the pod has been told last
 }
 
 // liveFields are what is asked of pods.
-var liveFields = []string{"id", "status", "device_id", "device_owner", "binding:host_id", "binding:vif_type", "binding:vif_details", "binding:profile"}
+var liveFields = []string{"id", "status", "device_id", "device_owner", "binding:host_id", "binding:vif_type", "binding:vif_details",
+	"binding:profile", "dns_name"}
 
 // maxIDs is how many ids go into one URL: Neutron's server takes some 8 KiB.
 const maxIDs = 150
@@ -81,10 +84,10 @@ func (r *Realizer) LivePorts(ctx context.Context, ids []string) (map[string]Live
 // liveIn asks one pod.
 func (r *Realizer) liveIn(ctx context.Context, p *pod.Pod, rows []store.Realization) (map[string]LivePort, error) {
 	query := url.Values{"fields": liveFields}
-	top := map[string]string{}
+	byBottom := map[string]store.Realization{}
 	for _, row := range rows {
 		query.Add("id", row.BottomID)
-		top[row.BottomID] = row.TopID
+		byBottom[row.BottomID] = row
 	}
 	ports, err := southbound.NewNeutron(p, r.Token).List(ctx, southbound.Ports, query)
 	if err != nil {
@@ -92,8 +95,11 @@ func (r *Realizer) liveIn(ctx context.Context, p *pod.Pod, rows []store.Realizat
 	}
 	all := make(map[string]LivePort, len(ports))
 	for _, o := range ports {
-		all[top[o.ID()]] = LivePort{Pod: p, BottomID: o.ID(), Status: o.Text("status"), DeviceID: o.Text("device_id"), Owner: o.Text("device_owner"),
-			HostID: o.Text("binding:host_id"), VIFType: o.Text("binding:vif_type"), Details: o["binding:vif_details"], Profile: o["binding:profile"]}
+		row := byBottom[o.ID()]
+		named, _ := row.Detail[namedMember].(string)
+		all[row.TopID] = LivePort{Pod: p, BottomID: o.ID(), Status: o.Text("status"), DeviceID: o.Text("device_id"), Owner: o.Text("device_owner"),
+			HostID: o.Text("binding:host_id"), VIFType: o.Text("binding:vif_type"), Details: o["binding:vif_details"],
+			Profile: o["binding:profile"], DNSName: o["dns_name"], Named: named}
 	}
 	return all, nil
 }

@@ -150,7 +150,7 @@ func (t *target) network(shared []string) attributes {
 		a.born = merge(a.born, pick(t.top, "provider:network_type", "provider:physical_network", "provider:segmentation_id"))
 		a.kept = merge(a.kept, pick(t.top, "mtu"))
 	}
-	a.kept = merge(a.kept, pick(t.top, "dns_domain"))
+	a.known = southbound.Object{"dns_domain": text(t.top, "dns_domain")}
 	a.kept["shared"] = slices.Contains(shared, everybody)
 	a.kept["router:external"] = t.top.Attrs["router:external"] == true
 	return a

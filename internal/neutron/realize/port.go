@@ -51,6 +51,9 @@ func (r *Realizer) Port(ctx context.Context, id string, podNum int32) error {
 		}
 		lost := slices.DeleteFunc(texts(row.Detail[store.DetailGroups]), func(id string) bool { return slices.Contains(now, id) })
 		row.Detail[store.DetailGroups] = anys(now)
+		if named := text(t.top, store.AttrNamed); named != "" {
+			row.Detail[namedMember] = named
+		}
 		return t.lost(ctx, tx, lost)
 	})
 	if err != nil {
@@ -217,6 +220,10 @@ func (t *target) port(ctx context.Context, groups map[string]string) (attributes
 		}
 	}
 	a.born = merge(a.born, pick(t.top, "binding:vnic_type", "dns_name"))
+	a.known = southbound.Object{"dns_domain": text(t.top, "dns_domain")}
+	if unnamed(t.row, t.top) {
+		a.known["dns_name"] = text(t.top, "dns_name")
+	}
 	if len(options) > 0 {
 		a.kept["extra_dhcp_opts"] = options
 	}
@@ -231,6 +238,18 @@ func (t *target) port(ctx context.Context, groups map[string]string) (attributes
 		}
 	}
 	return a, err
+}
+
+// namedMember is the member of a port's detail that has the store.AttrNamed of the dns_name that the pod has been told last. It is told each
+// once: Nova puts its server's hostname there, and takes it out again (nova/network/neutron.py, _update_ports_for_instance and
+// _unbind_ports, Zed).
+const namedMember = "named_by"
+
+// unnamed tells whether a pod has not been told yet the dns_name that a user has set. To its Nova it matters: it gives a server no port of
+// another name than the server's.
+func unnamed(row store.Realization, o *store.Object) bool {
+	named := text(o, store.AttrNamed)
+	return named != "" && named != row.Detail[namedMember]
 }
 
 // onlyOptions are DHCP options as a port must be given them to have no others: Neutron changes those that are named, and takes away

@@ -295,6 +295,8 @@ func putChanged(ctx context.Context, tx store.Tx, known []store.Realization, row
 type attributes struct {
 	born southbound.Object // given when it is made
 	kept southbound.Object // the same, and made equal afterwards
+	// known are made equal where the pod's Neutron has such attributes, which not all have.
+	known southbound.Object
 	// plain, if not nil, makes an object as observed comparable with kept.
 	plain func(observed southbound.Object)
 }
@@ -321,7 +323,13 @@ func (t *target) ensure(ctx context.Context, c southbound.Collection, key, botto
 	if a.plain != nil {
 		a.plain(bottom)
 	}
-	if change := difference(merge(a.kept, southbound.Object{"description": key}), bottom); len(change) > 0 {
+	wanted := merge(a.kept, southbound.Object{"description": key})
+	for name, value := range a.known {
+		if _, has := bottom[name]; has {
+			wanted[name] = value
+		}
+	}
+	if change := difference(wanted, bottom); len(change) > 0 {
 		return t.update(ctx, c, bottom, change, t.top)
 	}
 	return bottom, nil

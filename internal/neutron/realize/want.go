@@ -86,8 +86,8 @@ func addNew(list []string, more ...string) []string {
 }
 
 // want marks objects as wanted in a pod and enqueues jobs for those that are not there, or have only a shadow there, or are networks
-// that their users, projects by the id of the network, do not see there yet. It returns these jobs. Which shadows ports need elsewhere is
-// found out by another job, which nobody waits for.
+// that their users, projects by the id of the network, do not see there yet, or ports whose name is under way. It returns these jobs. Which
+// shadows ports need elsewhere is found out by another job, which nobody waits for.
 func want(ctx context.Context, tx store.Tx, kind store.ObjectKind, ids []string, podNum int32,
 	users map[string][]string) (jobs []store.NewJob, err error) {
 	if len(ids) == 0 {
@@ -115,7 +115,7 @@ func want(ctx context.Context, tx store.Tx, kind store.ObjectKind, ids []string,
 		} else {
 			fresh = append(fresh, id)
 		}
-		if row.BottomID != "" && row.DeletedAt.IsZero() && !row.Shadow && !unshared(row, o, users[id]) {
+		if row.BottomID != "" && row.DeletedAt.IsZero() && !row.Shadow && !unshared(row, o, users[id]) && !unnamed(row, o) {
 			continue
 		}
 		if !row.DeletedAt.IsZero() { // what the pod had before is deleted, or about to be
