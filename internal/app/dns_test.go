@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tricircle/tricircle/internal/config"
+	"github.com/tricircle/tricircle/internal/store"
 )
 
 const withDomain = "networks.dns_domain=top.example."
@@ -48,6 +49,10 @@ func TestDNS_BootedServers_NameTheirPorts(t *testing.T) {
 			nobody := "host-" + strings.ReplaceAll(ip, ".", "-") + ".top.example."
 			if diff := cmp.Diff([]any{"", nobody}, s.called(port)); diff != "" {
 				t.Errorf("port named %q, without its server: %s", name, diff)
+			}
+			stored, err := s.top.store.Reader().Get(t.Context(), store.KindPort, port)
+			if err != nil || stored.Attrs["dns_name"] != "" {
+				t.Errorf("port named %q: what goes into the next pod is %v, %v", name, stored.Attrs["dns_name"], err)
 			}
 			s.boot("az2", withPort(port)).want(t, 202)
 			if diff := cmp.Diff(vm, s.called(port)); diff != "" {

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -115,5 +116,35 @@ func TestDNS_EachNameThatIsSet_IsAnotherForThePod(t *testing.T) {
 	w.call("p", "PUT", "/ports/"+id, `{"port": {"dns_name": "vm"}}`)
 	if named() == first {
 		t.Error("the name was set again, but nothing says so")
+	}
+}
+
+// What the pod has is not the user's word as long as the pod has not heard that.
+func TestDNS_NameUnderWay_IsShownInsteadOfThePods(t *testing.T) {
+	var state PortState
+	w := newTrunked(newFixtureOf(t, "sqlite://:memory:", func(o *Options) {
+		o.DNSDomain = "top.example."
+		o.Live = func(_ context.Context, ids []string) map[string]PortState { return map[string]PortState{ids[0]: state} }
+	}))
+	id := w.port(`, "fixed_ips": [{"ip_address": "10.0.0.9"}], "dns_name": "mine"`)
+	port, err := w.store.Reader().Get(t.Context(), store.KindPort, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := port.Attrs[store.AttrNamed].(string)
+	for _, c := range []struct {
+		what  string
+		state PortState
+		want  string
+	}{
+		{"not heard", PortState{DNSName: "host", Named: "before"}, "mine"},
+		{"heard, and Nova's now", PortState{DNSName: "host", Named: named}, "host"},
+		{"cleared by Nova", PortState{DNSName: "", Named: named}, "host-10-0-0-9"},
+		{"a pod without DNS", PortState{Named: named}, "mine"},
+	} {
+		state = c.state
+		if got := w.shown(id)[2].([]any)[0].(map[string]any)["hostname"]; got != c.want {
+			t.Errorf("%s: got %v, want %s", c.what, got, c.want)
+		}
 	}
 }

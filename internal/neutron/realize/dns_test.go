@@ -123,3 +123,30 @@ func TestPort_ThatWasAShadow_GetsItsDNSName(t *testing.T) {
 		t.Errorf("the port itself is %v", itself)
 	}
 }
+
+// A server that is to have the port must wait until the pod's Nova can see the name.
+func TestWant_NameUnderWay_IsAJobToWaitFor(t *testing.T) {
+	w := newWorld(t, 1)
+	_, subnet := w.network(2101)
+	port := w.port(subnet, "10.101.0.10")
+	w.want(1, port)
+	jobs := func() (jobs []store.NewJob) {
+		t.Helper()
+		w.tx(func(tx store.Tx) (err error) {
+			jobs, err = realize.Want(t.Context(), tx, 1, port)
+			return err
+		})
+		return jobs
+	}
+	if all := jobs(); len(all) != 0 {
+		t.Errorf("of what is there: %v", all)
+	}
+	w.change(port, map[string]any{"dns_name": "vm", store.AttrNamed: "1"})
+	if all := jobs(); len(all) != 1 || all[0].Kind != string(store.KindPort) {
+		t.Errorf("got %v, want the port's", all)
+	}
+	w.drain()
+	if all := jobs(); len(all) != 0 || w.one(0, "ports")["dns_name"] != "vm" {
+		t.Errorf("when the name is there: %v", all)
+	}
+}
