@@ -37,7 +37,7 @@ bench: build ## figures of the built program, into docs/benchmarks.md: 5 minutes
 	bin/bench -o docs/benchmarks.md
 
 bench-ports: ## a million ports in PostgreSQL: medians of what the networking API asks the database, and the plans
-	go test -v -run '^$$' -bench Objects/PostgreSQL -ports 1000000 -timeout 60m ./internal/store/sqlstore
+	go test -v -run '^$$' -bench Objects/PostgreSQL -timeout 60m ./internal/store/sqlstore -ports 1000000
 
 microbench: ## allocations and time of the hot paths
 	go test -run '^$$' -bench . -benchmem ./...
