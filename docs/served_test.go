@@ -24,7 +24,7 @@ import (
 	"github.com/tricircle/tricircle/internal/microversion"
 	"github.com/tricircle/tricircle/internal/pod"
 	"github.com/tricircle/tricircle/internal/routing"
-	"github.com/tricircle/tricircle/internal/store/sqlstore"
+	"github.com/tricircle/tricircle/internal/store/sqlstore/sqltest"
 )
 
 var update = flag.Bool("update", false, "write served.md anew")
@@ -112,18 +112,7 @@ func (owner) Validate(context.Context, string) (*identity.Caller, error) {
 
 func podless(t *testing.T, service *gateway.Service, public func(*http.Request) string) http.Handler {
 	t.Helper()
-	s, err := sqlstore.Open(t.Context(), "sqlite://:memory:", time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if _, err := s.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s := sqltest.Open(t, sqltest.InMemory, time.Now)
 	log := slog.New(slog.DiscardHandler)
 	pods := pod.NewRegistry(pod.Options{Store: s, Log: log})
 	g, err := gateway.New(gateway.Options{Service: service, Pods: pods, Routing: routing.NewTable(s, pods, 10, log),
