@@ -214,6 +214,7 @@ func (c *Call) create(pods []*pod.Pod, cr Creation) (*pod.Pod, *Answer, error) {
 		if within.Err() != nil {
 			break
 		}
+		c.Log.WarnContext(ctx, "a pod could not take a create; the next one is tried, if there is one", "pod", p.Name(), "name", cr.Name, "error", err)
 	}
 	if failure != nil {
 		return nil, nil, failure // rather than a refusal: a pod that cannot be asked may have what others lack
