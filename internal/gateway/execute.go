@@ -210,7 +210,8 @@ func errNoPods() error {
 }
 
 // Eligible returns the pods that take new work and speak the request's microversion: the one that the project is bound to
-// first, then in order of registration, and those that are known to be down last.
+// first, then in order of registration, and those whose service is known to be down last. One probe that failed is not enough for
+// that: the probe may have been late on a busy machine, and what a project makes elsewhere cannot be used with what it has at home.
 func (c *Call) Eligible() []*pod.Pod {
 	var up, down []*pod.Pod
 	for _, p := range c.homeFirst() {
@@ -218,7 +219,7 @@ func (c *Call) Eligible() []*pod.Pod {
 		newest := p.Versions(c.Service.Pod).Max
 		switch {
 		case !has, !p.Accepts(), !newest.IsZero() && newest.Less(c.Version):
-		case p.Health().Status == pod.HealthDown || p.CircuitOpen(c.Service.Pod):
+		case p.Ailing(c.Service.Pod):
 			down = append(down, p)
 		default:
 			up = append(up, p)

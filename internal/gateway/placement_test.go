@@ -104,6 +104,32 @@ func TestCreate_TypeThatADeadPodMayOffer_IsUnavailable(t *testing.T) {
 	}
 }
 
+// One probe that failed may have been late on a busy machine. What a project creates meanwhile must still find what it has.
+func TestCreate_NoZone_StaysInTheProjectsPodUntilItsCircuitOpens(t *testing.T) {
+	u, pods := offering(t, "", "")
+	home := u.Registry.Snapshot().Serving()[0]
+	asked := func() []int {
+		if w := ask(t, u.cinder, "POST", "/v3/"+project+"/volumes", `{"volume": {"name": "a"}}`); w.Code != 202 {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		return []int{len(pods[0].bodies), len(pods[1].bodies)}
+	}
+	if got := asked(); !slices.Equal(got, []int{1, 0}) {
+		t.Fatalf("pods were asked %v, want the first that was registered", got)
+	}
+	pods[0].SetFault(podtest.Status(500))
+	u.Registry.Probe(t.Context(), home)
+	pods[0].SetFault(nil)
+	if got := asked(); !slices.Equal(got, []int{2, 0}) {
+		t.Errorf("after one failed probe pods were asked %v, want the project's", got)
+	}
+	u.Handle(home.RegionName+".volume", nil)
+	u.Registry.Probe(t.Context(), home)
+	if got := asked(); !slices.Equal(got, []int{2, 1}) {
+		t.Errorf("with an open circuit pods were asked %v, want the other", got)
+	}
+}
+
 func TestCreate_ZoneThatNobodyServes_IsRefusedAsCinderDoes(t *testing.T) {
 	u, _ := offering(t, "")
 	for member, want := range map[string]string{

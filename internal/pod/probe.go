@@ -46,6 +46,10 @@ func (p *Pod) Versions(s Service) microversion.Range { return p.health.Load().Ve
 // CircuitOpen reports whether calls to a service of the pod are refused at the moment.
 func (p *Pod) CircuitOpen(s Service) bool { return p.guards[s].breaker.IsOpen() }
 
+// Ailing reports whether a service of the pod has failed so often, by calls or by probes, that its circuit is open, or lets no more
+// through than a call that tries.
+func (p *Pod) Ailing(s Service) bool { return !p.guards[s].breaker.IsClosed() }
+
 // Endpoints returns the base URLs by service name, for operators.
 func (p *Pod) Endpoints() map[string]string {
 	out := map[string]string{}
