@@ -64,7 +64,7 @@ func (c *core) plug() error {
 		c.jobs.Register(kind, xjob.Handler{Members: members, Run: func(ctx context.Context, job store.Job) error {
 			err := c.realizer.Run(ctx, job.NewJob)
 			if unmade, ok := errors.AsType[*realize.UnmadeError](err); ok {
-				return &xjob.DependencyError{On: unmade.Job, Reason: "it is not in the pod yet"}
+				return &xjob.DependencyError{On: unmade.Job, Reason: "it is not in the pod yet, or not yet gone"}
 			}
 			return err
 		}})

@@ -48,7 +48,7 @@ type Realizer struct{ Options }
 // New returns a Realizer.
 func New(o Options) *Realizer { return &Realizer{o} }
 
-// UnmadeError says that something else must be made in a pod first, for which there is a job.
+// UnmadeError says that something else must be made in a pod first, or be gone from it, for which there is a job.
 type UnmadeError struct{ Job store.NewJob }
 
 func (e *UnmadeError) Error() string { return "waits for " + e.Job.Kind + " " + e.Job.Resource }
@@ -169,19 +169,36 @@ const (
 // sentAgain says that a create was sent although another may still arrive: Neutron allows two networks, or groups, of one name.
 const sentAgain = "again"
 
-// sending notes that a create is about to be sent: it may arrive although no answer does, also when this process is no more.
-func (t *target) sending(ctx context.Context) error {
+// sending notes that a create is about to be sent: it may arrive although no answer does, also when this process is no more. before is what
+// was noted of earlier ones.
+func (t *target) sending(ctx context.Context) (before any, err error) {
+	return before, t.noteSent(ctx, func(detail map[string]any) {
+		before = detail[sentMember]
+		if detail[sentMember] = true; before != nil {
+			detail[sentMember] = sentAgain
+		}
+		delete(detail, goneMember)
+	})
+}
+
+// refused takes back what sending has noted: the pod has answered that it makes nothing.
+func (t *target) refused(ctx context.Context, before any) error {
+	return t.noteSent(ctx, func(detail map[string]any) {
+		if detail[sentMember] = before; before == nil {
+			delete(detail, sentMember)
+		}
+	})
+}
+
+func (t *target) noteSent(ctx context.Context, note func(detail map[string]any)) error {
 	return t.Store.InTx(ctx, func(tx store.Tx) error {
 		row, err := t.Realizer.row(ctx, tx, t.row.Kind, t.row.TopID, t.row.PodNum)
 		if row == nil || err != nil {
 			return err
 		}
 		was := *row
-		row.Detail = merge(row.Detail, map[string]any{sentMember: true})
-		if was.Detail[sentMember] != nil {
-			row.Detail[sentMember] = sentAgain
-		}
-		delete(row.Detail, goneMember)
+		row.Detail = merge(row.Detail, nil)
+		note(row.Detail)
 		return putChanged(ctx, tx, []store.Realization{was}, *row)
 	})
 }
@@ -341,14 +358,22 @@ func (t *target) findOrCreate(ctx context.Context, c southbound.Collection, key 
 	if found != nil || err != nil {
 		return found, err
 	}
-	if err := t.sending(ctx); err != nil {
+	before, err := t.sending(ctx)
+	if err != nil {
 		return nil, err
 	}
-	return t.neutron.CreateAs(ctx, c, key, attrs)
+	made, err := t.neutron.CreateAs(ctx, c, key, attrs)
+	if refusal, ok := errors.AsType[*southbound.Refusal](err); ok && refusal.Status < http.StatusInternalServerError {
+		if err := t.refused(ctx, before); err != nil {
+			return nil, err
+		}
+		err = t.inTheWay(ctx, c, refusal, attrs)
+	}
+	return made, err
 }
 
-// errOutdated says that what was wanted when a run began is not what is wanted now.
-var errOutdated = errors.New("it has changed at the top meanwhile")
+// errOutdated says that what a run has read is not so any more: what is wanted, or what kept the pod from making it.
+var errOutdated = errors.New("it has changed meanwhile")
 
 // update changes what is in the pod into what is wanted, if both are still what they were when they were read: another runner may have been
 // at it, to whom this one has lost its lease. The pod compares its side.
@@ -356,7 +381,11 @@ func (t *target) update(ctx context.Context, c southbound.Collection, observed, 
 	if err := t.still(ctx, wanted); err != nil {
 		return nil, err
 	}
-	return t.neutron.Update(ctx, c, observed, change)
+	updated, err := t.neutron.Update(ctx, c, observed, change)
+	if refusal, ok := errors.AsType[*southbound.Refusal](err); ok {
+		err = t.inTheWay(ctx, c, refusal, merge(observed, change))
+	}
+	return updated, err
 }
 
 // still returns nil if an object of the top is what it was when it was read.
