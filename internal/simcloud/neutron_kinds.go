@@ -48,7 +48,7 @@ func newNetKinds() map[string]*netKind {
 func networkKind() *netKind {
 	return &netKind{
 		collection: "networks", singular: "network", revision: 1, class: "Network", missing: "Network %s could not be found.",
-		admin: names("provider:network_type", "provider:physical_network", "provider:segmentation_id"),
+		admin: names("provider:network_type", "provider:physical_network", "provider:segmentation_id", "segments"),
 		defaults: func() map[string]any {
 			return map[string]any{
 				"name": "", "admin_state_up": true, "mtu": 1442, "status": "ACTIVE", "shared": false, "router:external": false,
@@ -67,7 +67,7 @@ func networkKind() *netKind {
 					return netMissing("AvailabilityZoneNotFound", "AvailabilityZone %s could not be found.", zone)
 				}
 			}
-			if o.attrs["provider:network_type"] == nil {
+			if o.attrs["provider:network_type"] == nil && o.attrs["segments"] == nil {
 				n.segment++
 				o.attrs["provider:network_type"], o.attrs["provider:segmentation_id"] = "geneve", n.segment
 				o.attrs["provider:physical_network"] = nil

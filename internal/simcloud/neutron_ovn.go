@@ -7,21 +7,42 @@ import "slices"
 // distributed is the owner of the port that OVN has on each network for the metadata service. It is on all hosts.
 const distributed = "network:distributed"
 
-// checkSegment refuses a segment that another network has (neutron/plugins/ml2/drivers/helpers.py, Zed).
+// checkSegment refuses segments that another network has (neutron/plugins/ml2/drivers/helpers.py, Zed).
 func (n *network) checkSegment(o *netObject) error {
-	if o.attrs["provider:segmentation_id"] == nil {
-		return nil
-	}
-	names := []string{"provider:network_type", "provider:physical_network", "provider:segmentation_id"}
-	for _, other := range n.objects["networks"] {
-		if !slices.ContainsFunc(names, func(name string) bool {
-			return filterText(other.attrs[name]) != filterText(o.attrs[name])
-		}) {
-			return netConflict("VlanIdInUse", "Unable to create the network. The VLAN %s on physical network %s is in use.",
-				filterText(o.attrs["provider:segmentation_id"]), o.text("provider:physical_network"))
+	for _, wanted := range segmentsOf(o) {
+		if wanted["provider:segmentation_id"] == nil {
+			continue
+		}
+		for _, other := range n.objects["networks"] {
+			if slices.ContainsFunc(segmentsOf(other), func(segment map[string]any) bool { return sameSegment(segment, wanted) }) {
+				return netConflict("VlanIdInUse", "Unable to create the network. The VLAN %s on physical network %s is in use.",
+					filterText(wanted["provider:segmentation_id"]), filterText(wanted["provider:physical_network"]))
+			}
 		}
 	}
 	return nil
+}
+
+// segmentsOf are the segments of a network by their provider attributes, which are its own if there is one.
+func segmentsOf(o *netObject) (all []map[string]any) {
+	list, several := o.attrs["segments"].([]any)
+	if !several {
+		return []map[string]any{o.attrs}
+	}
+	for _, item := range list {
+		segment, _ := item.(map[string]any)
+		all = append(all, segment)
+	}
+	return all
+}
+
+func sameSegment(a, b map[string]any) bool {
+	for _, name := range []string{"provider:network_type", "provider:physical_network", "provider:segmentation_id"} {
+		if filterText(a[name]) != filterText(b[name]) {
+			return false
+		}
+	}
+	return true
 }
 
 func (n *network) addMetadataPort(net *netObject) {

@@ -38,9 +38,10 @@ func (p *Plugin) networks() api.Resource {
 			{Name: "ipv4_address_scope", NoFilter: true, NoSort: true},
 			{Name: "ipv6_address_scope", NoFilter: true, NoSort: true},
 			{Name: "l2_adjacency", NoFilter: true, NoSort: true},
-			{Name: "provider:network_type", Post: true, Put: true, Default: api.Unset, Validate: schema.String(32), Enforce: true, NoSort: true},
-			{Name: "provider:physical_network", Post: true, Put: true, Default: api.Unset, Validate: schema.String(64), Enforce: true, NoSort: true},
-			{Name: "provider:segmentation_id", Post: true, Put: true, Default: api.Unset, Convert: schema.ToInt, Enforce: true, NoSort: true},
+			{Name: "provider:network_type", Post: true, Put: true, Default: api.Unset, Validate: schema.String(32), Enforce: true, Sparse: true, NoSort: true},
+			{Name: "provider:physical_network", Post: true, Put: true, Default: api.Unset, Validate: schema.String(64), Enforce: true, Sparse: true, NoSort: true},
+			{Name: "provider:segmentation_id", Post: true, Put: true, Default: api.Unset, Convert: schema.ToInt, Enforce: true, Sparse: true, NoSort: true},
+			{Name: severalSegments, Post: true, Put: true, Default: api.Unset, Convert: toSegments, Enforce: true, Sparse: true, NoFilter: true, NoSort: true},
 		},
 		Rules: api.Rules{
 			Create: p.createNetwork, Created: p.createdNetwork, Update: p.updateNetwork, Updated: p.updatedNetwork,
@@ -62,7 +63,7 @@ func (p *Plugin) createNetwork(c *api.Call, tx store.Tx, o *store.Object) error 
 			return err
 		}
 	}
-	if err := p.takeSegment(c.Context(), tx, o); err != nil {
+	if err := p.takeSegments(c.Context(), tx, o); err != nil {
 		return err
 	}
 	if err := p.completeMTU(o); err != nil {
@@ -78,7 +79,7 @@ func (p *Plugin) createNetwork(c *api.Call, tx store.Tx, o *store.Object) error 
 
 // completeMTU fills in the largest MTU that all ways to the network have, or refuses a larger one.
 func (p *Plugin) completeMTU(o *store.Object) error {
-	largest := p.maxMTU(textOf(o.Attrs["provider:network_type"]))
+	largest := p.maxMTU(o)
 	given := intOf(o.Attrs["mtu"])
 	switch {
 	case given == nil || *given == 0:

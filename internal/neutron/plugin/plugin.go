@@ -81,7 +81,7 @@ func Extensions() []string {
 		"standard-attr-description", "standard-attr-revisions", "standard-attr-tag", "standard-attr-timestamp",
 
 		"address-group", "address-scope", "allowed-address-pairs", "auto-allocated-topology", "availability_zone", "binding", "default-subnetpools",
-		"dns-domain-ports", "dns-integration", "external-net", "extra_dhcp_opt", "ip-substring-filtering", "ip_allocation", "l2_adjacency",
+		"dns-domain-ports", "dns-integration", "external-net", "extra_dhcp_opt", "ip-substring-filtering", "ip_allocation", "l2_adjacency", "multi-provider",
 		"net-mtu", "net-mtu-writable", "network-ip-availability", "network_availability_zone", "port-mac-address-regenerate", "port-security",
 		"port-security-groups-filtering", "provider", "quota-check-limit", "quota_details", "quotas", "rbac-address-scope", "rbac-policies",
 		"rbac-security-groups", "rbac-subnetpool", "security-group", "security-groups-normalized-cidr",

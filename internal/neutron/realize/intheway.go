@@ -68,7 +68,8 @@ func conflict(refusal *southbound.Refusal, wanted southbound.Object) url.Values 
 		same("network_id", "mac_address")
 	case "VlanIdInUse", "TunnelIdInUse", "FlatNetworkInUse":
 		same("provider:network_type", "provider:physical_network", "provider:segmentation_id")
-	default:
+	}
+	if len(query) == 0 {
 		return nil
 	}
 	return query

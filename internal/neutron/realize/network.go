@@ -147,7 +147,7 @@ func (t *target) network(shared []string) attributes {
 		}
 	}
 	if text(t.top, "provider:network_type") != "local" {
-		a.born = merge(a.born, pick(t.top, "provider:network_type", "provider:physical_network", "provider:segmentation_id"))
+		a.born = merge(a.born, pick(t.top, "provider:network_type", "provider:physical_network", "provider:segmentation_id", "segments"))
 		a.kept = merge(a.kept, pick(t.top, "mtu"))
 	}
 	a.known = southbound.Object{"dns_domain": text(t.top, "dns_domain")}
