@@ -59,6 +59,11 @@ type Object struct {
 	Attrs     map[string]any
 }
 
+// InOnePod tells of a network whether it can be in one pod only: an overlay of a pod's own, or what leads out of one.
+func (o *Object) InOnePod() bool {
+	return o.Attrs["provider:network_type"] == "local" || o.Attrs["router:external"] == true
+}
+
 // Attributes of ports that tell of trunks. The API has them the other way round, as attributes of trunks; here they make sure that a port
 // is in one trunk only, and cost those nothing who have none.
 const (

@@ -65,7 +65,7 @@ func (a *adoption) adoptNetwork(ctx context.Context) error {
 			return err
 		}
 		a.report.Type, _ = o.Attrs["provider:network_type"].(string)
-		a.report.Spans = a.report.Type != typedriver.Local && o.Attrs["router:external"] != true
+		a.report.Spans = !o.InOnePod()
 		return nil
 	}
 	if owned(a.network) {
@@ -101,7 +101,7 @@ func (a *adoption) takeSegment(ctx context.Context, o *store.Object) error {
 	}
 	o.Attrs["provider:network_type"], o.Attrs["provider:physical_network"], o.Attrs["provider:segmentation_id"] = want.NetworkType, nil, nil
 	a.report.Type = want.NetworkType
-	a.report.Spans = want.NetworkType != typedriver.Local && o.Attrs["router:external"] != true
+	a.report.Spans = !o.InOnePod()
 	if !a.report.Spans {
 		o.Attrs["availability_zone_hints"] = a.ownZones()
 	}

@@ -298,7 +298,7 @@ func (p *Plan) locate(ctx context.Context, networks []*store.Object) error {
 		if len(hints) > 0 {
 			p.Hints = append(p.Hints, hints)
 		}
-		if !realize.InOnePod(n) {
+		if !n.InOnePod() {
 			continue
 		}
 		rows, err := p.service.Store.Reader().Realizations(ctx, store.RealizationQuery{Kind: store.KindNetwork, TopIDs: []string{n.ID}})

@@ -150,7 +150,7 @@ func (p *Plugin) checkReach(c *api.Call, tx store.Tx, parent *store.Object, netw
 // reach are the pods that a network can be in; none means all.
 func (p *Plugin) reach(c *api.Call, tx store.Tx, network *store.Object) ([]int32, error) {
 	pods := p.homes(network)
-	if network.Attrs["provider:network_type"] != "local" && !boolOf(network.Attrs["router:external"]) {
+	if !network.InOnePod() {
 		return pods, nil
 	}
 	rows, err := tx.Realizations(c.Context(), store.RealizationQuery{Kind: store.KindNetwork, TopIDs: []string{network.ID}})

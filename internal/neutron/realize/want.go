@@ -9,11 +9,6 @@ import (
 	"github.com/tricircle/tricircle/internal/store"
 )
 
-// InOnePod tells whether a network can be in one pod only: an overlay of a pod's own, or what leads out of one.
-func InOnePod(network *store.Object) bool {
-	return text(network, "provider:network_type") == "local" || network.Attrs["router:external"] == true
-}
-
 // ElsewhereError says that a network that can be in one pod only is in another one.
 type ElsewhereError struct{ NetworkID string }
 
@@ -148,7 +143,7 @@ func refuseSecondPod(ctx context.Context, tx store.Tx, kind store.ObjectKind, fr
 	if kind != store.KindNetwork {
 		return nil
 	}
-	bound := slices.DeleteFunc(slices.Clone(fresh), func(id string) bool { return !InOnePod(objects[id]) })
+	bound := slices.DeleteFunc(slices.Clone(fresh), func(id string) bool { return !objects[id].InOnePod() })
 	if len(bound) == 0 {
 		return nil
 	}
