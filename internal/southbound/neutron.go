@@ -204,15 +204,6 @@ func (n *Neutron) removeDoubles(ctx context.Context, c Collection, key string, d
 	return nil
 }
 
-// FindOrCreate returns what was made under a find-key for the project of attrs, and makes it with CreateAs if it is not there.
-func (n *Neutron) FindOrCreate(ctx context.Context, c Collection, key string, attrs Object) (Object, error) {
-	found, err := n.Find(ctx, c, attrs.Text("project_id"), key)
-	if found != nil || err != nil {
-		return found, err
-	}
-	return n.CreateAs(ctx, c, key, attrs)
-}
-
 // CreateAs makes a resource under a find-key for the project of attrs. If the reply is lost, or another who made it at the same time was
 // faster, it is looked for: it is never sent twice. What is not there then may still come.
 func (n *Neutron) CreateAs(ctx context.Context, c Collection, key string, attrs Object) (Object, error) {

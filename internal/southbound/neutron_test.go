@@ -97,7 +97,7 @@ func names(rows []southbound.Object) (all []string) {
 	return all
 }
 
-func TestFindOrCreate_TwiceOrAfterALostReply_MakesOne(t *testing.T) {
+func TestCreateAs_WithOrWithoutAReply_MakesOneThatIsFound(t *testing.T) {
 	for name, reply := range map[string]podtest.Handler{
 		"as it should": nil, "reset": podtest.Reset, "502": podtest.Status(http.StatusBadGateway),
 		"half a body":       podtest.Half(`{"security_group": {`),
@@ -106,11 +106,13 @@ func TestFindOrCreate_TwiceOrAfterALostReply_MakesOne(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := &fake{replies: []podtest.Handler{reply}}
 			n := start(t, f.handle)
-			for range 2 {
-				got, err := n.FindOrCreate(t.Context(), southbound.SecurityGroups, "tricircle:security_group:1", southbound.Object{"name": "web"})
-				if err != nil || got.ID() != "id-9" || got.Text("name") != "web" {
-					t.Fatalf("got %v, %v", got, err)
-				}
+			const key = "tricircle:security_group:1"
+			made, err := n.CreateAs(t.Context(), southbound.SecurityGroups, key, southbound.Object{"name": "web"})
+			if err != nil || made.ID() != "id-9" || made.Text("name") != "web" {
+				t.Fatalf("made %v, %v", made, err)
+			}
+			if found, err := n.Find(t.Context(), southbound.SecurityGroups, "", key); err != nil || found.ID() != made.ID() {
+				t.Errorf("found %v, %v", found, err)
 			}
 			if f.posts != 1 || len(f.rows) != 1 {
 				t.Errorf("%d POSTs made %v", f.posts, f.rows)
@@ -119,17 +121,20 @@ func TestFindOrCreate_TwiceOrAfterALostReply_MakesOne(t *testing.T) {
 	}
 }
 
-func TestFindOrCreate_KeyInAnotherProject_IsNotOurs(t *testing.T) {
+func TestFind_KeyInAnotherProject_IsNotOurs(t *testing.T) {
 	f := &fake{rows: []southbound.Object{{"id": "forged", "project_id": "mallory", "description": "k"}}}
-	got, err := start(t, f.handle).FindOrCreate(t.Context(), southbound.SecurityGroups, "k", southbound.Object{"project_id": "alice"})
-	if err != nil || got.ID() == "forged" || len(f.rows) != 2 {
-		t.Errorf("got %v, %v; there are %v", got, err, f.rows)
+	n := start(t, f.handle)
+	for project, want := range map[string]string{"alice": "", "mallory": "forged"} {
+		got, err := n.Find(t.Context(), southbound.SecurityGroups, project, "k")
+		if err != nil || got.ID() != want || len(f.rows) != 1 {
+			t.Errorf("of %s: got %v, %v; there are %v", project, got, err, f.rows)
+		}
 	}
 }
 
-func TestFindOrCreate_Refused_SaysSoInThePodsWords(t *testing.T) {
+func TestCreateAs_Refused_SaysSoInThePodsWords(t *testing.T) {
 	f := &fake{replies: []podtest.Handler{podtest.JSON(http.StatusForbidden, `{"NeutronError": {"type": "PolicyNotAuthorized", "message": "no", "detail": ""}}`)}}
-	_, err := start(t, f.handle).FindOrCreate(t.Context(), southbound.SecurityGroups, "k", southbound.Object{})
+	_, err := start(t, f.handle).CreateAs(t.Context(), southbound.SecurityGroups, "k", southbound.Object{})
 	want := &southbound.Refusal{Pod: "site1", Request: "POST /v2.0/security-groups", Status: 403, Type: "PolicyNotAuthorized", Message: "no"}
 	got, _ := errors.AsType[*southbound.Refusal](err)
 	if diff := cmp.Diff(want, got); diff != "" || !southbound.Refused(err, 404, 403) || southbound.Refused(err, 404) {

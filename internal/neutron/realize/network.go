@@ -271,8 +271,8 @@ func (t *target) subnet(ctx context.Context, s *store.Object, networkID string, 
 		return "", err
 	}
 	key := Key(store.KindSubnet, s.ID)
-	if there == nil {
-		made, err := t.neutron.FindOrCreate(ctx, southbound.Subnets, key, merge(a.born, a.kept))
+	if there == nil { // nothing is noted before: what may come late goes with the network, and sort finds a second one
+		made, err := t.neutron.CreateAs(ctx, southbound.Subnets, key, merge(a.born, a.kept))
 		return made.ID(), err
 	}
 	if change := difference(merge(a.kept, southbound.Object{"description": key}), there); len(change) > 0 {
