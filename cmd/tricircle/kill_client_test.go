@@ -15,12 +15,15 @@ import (
 type thing struct {
 	collection string // as in URLs of its API
 	id         string
-	names      []string // that it may have
-	network    string   // of a port or a subnet
-	gone       bool     // deleted, as the client was told
-	doubtful   bool     // perhaps deleted
-	used       bool     // a port that a server was to get
-	detached   []string // ports of a server of which the client was not told whether they are detached
+	said       map[string][]string // the values that attributes may have
+	network    string              // of a port or a subnet
+	subports   map[string]bool     // that a trunk may have, by the ids of ports; true if it certainly has
+	gone       bool                // deleted, as the client was told
+	doubtful   bool                // perhaps deleted
+	used       bool                // a port that a server was to get
+	unsure     bool                // a port that a server may still get
+	renamed    bool                // a port that was given a name after the last server
+	detached   []string            // ports of a server of which the client was not told whether they are detached
 }
 
 // client does things at random in one project. It changes and deletes only what it has made, but uses what all have made.
@@ -89,25 +92,29 @@ func singular(collection string) string {
 	return strings.ReplaceAll(strings.TrimSuffix(collection, "s"), "-", "_")
 }
 
-// make creates a thing with some attributes, and its name among them.
+// make creates a thing with some attributes, and a new name.
 func (c *client) make(collection, attrs string) *thing {
-	name := c.name()
+	o, _ := c.makeNamed(c.newName(), collection, attrs)
+	return o
+}
+
+func (c *client) makeNamed(name, collection, attrs string) (o *thing, verdict string) {
 	body := fmt.Sprintf(`{%q: {"name": %q, %s}}`, singular(collection), name, attrs)
 	doc, verdict := c.do("POST", c.url(collection), strings.Replace(body, ", }}", "}}", 1))
 	if verdict != "done" {
-		return nil
+		return nil, verdict
 	}
 	object, _ := doc[singular(collection)].(map[string]any)
-	o := &thing{collection: collection, names: []string{name}}
+	o = &thing{collection: collection, said: map[string][]string{"name": {name}, "dns_name": {""}, "dns_domain": {""}}}
 	o.id, _ = object["id"].(string)
 	o.network, _ = object["network_id"].(string)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.own = append(c.own, o)
-	return o
+	return o, verdict
 }
 
-func (c *client) name() string {
+func (c *client) newName() string {
 	c.made++
 	return fmt.Sprintf("c%d-%d", c.number, c.made)
 }
@@ -146,27 +153,33 @@ func oneOf(r *rand.Rand, all []*thing) *thing {
 
 // step does one thing.
 func (c *client) step() {
-	switch c.rand.IntN(16) {
+	switch c.rand.IntN(24) {
 	case 0, 1:
 		c.makeNetwork()
 	case 2:
 		c.make("security-groups", "")
 	case 3, 4:
 		c.makeRule()
-	case 5:
+	case 5, 16:
 		c.makePort()
 	case 6, 7, 8:
 		c.boot()
 	case 9, 10:
-		c.rename(c.mine([]string{"networks", "ports", "security-groups", "subnets"}[c.rand.IntN(4)]))
-	case 11:
+		c.set(c.mine([]string{"networks", "ports", "security-groups", "subnets", "trunks"}[c.rand.IntN(5)]), "name", c.newName())
+	case 11, 23:
 		c.delete(c.mine("servers"))
 	case 12:
-		c.delete(c.mine([]string{"networks", "ports", "security-groups", "security-group-rules", "subnets"}[c.rand.IntN(5)]))
+		c.delete(c.mine([]string{"networks", "ports", "security-groups", "security-group-rules", "subnets", "trunks"}[c.rand.IntN(6)]))
 	case 13:
 		c.plug()
 	case 14:
 		c.regroup()
+	case 17, 22:
+		c.makeTrunk()
+	case 18, 19:
+		c.load()
+	case 20, 21:
+		c.name()
 	default:
 		c.action()
 	}
@@ -203,10 +216,12 @@ func (c *client) makeRule() {
 	}
 }
 
-func (c *client) makePort() {
-	if n := c.anybodys("networks"); n != nil {
-		c.make("ports", fmt.Sprintf(`"network_id": %q%s`, n.id, c.groups(`, "security_groups": [%q]`)))
+func (c *client) makePort() *thing {
+	n := c.anybodys("networks")
+	if n == nil {
+		return nil
 	}
+	return c.make("ports", fmt.Sprintf(`"network_id": %q%s`, n.id, c.groups(`, "security_groups": [%q]`)))
 }
 
 // groups is an attribute that names a group, or nothing.
@@ -217,32 +232,45 @@ func (c *client) groups(format string) string {
 	return ""
 }
 
+// boot makes a server on a port of its own, or on a network.
 func (c *client) boot() {
-	on := ""
-	if p := c.mine("ports"); p != nil && c.rand.IntN(3) == 0 {
-		p.used = true
-		on = fmt.Sprintf(`{"port": %q}`, p.id)
+	if p := c.mine("ports"); p != nil && c.rand.IntN(2) == 0 {
+		c.bootWith(p)
 	} else if n := c.anybodys("networks"); n != nil {
-		on = fmt.Sprintf(`{"uuid": %q}`, n.id)
+		c.bootOn(c.newName(), fmt.Sprintf(`{"uuid": %q}`, n.id))
 	}
-	if on == "" {
-		return
-	}
-	c.make("servers", fmt.Sprintf(`"flavorRef": "1", "imageRef": %q, "availability_zone": "az%d", "networks": [%s]%s`, c.image,
-		1+c.rand.IntN(killPods), on, c.groups(`, "security_groups": [{"name": %q}]`)))
 }
 
-func (c *client) rename(o *thing) {
+func (c *client) bootWith(port *thing) {
+	name := c.newName()
+	if !port.unnamed() && c.rand.IntN(4) > 0 { // else Nova does not give the server the port
+		c.set(port, "dns_name", name)
+	}
+	port.used, port.renamed = true, false
+	port.unsure = c.bootOn(name, fmt.Sprintf(`{"port": %q}`, port.id)) == "unknown" || port.unsure
+}
+
+func (c *client) bootOn(name, nic string) (verdict string) {
+	_, verdict = c.makeNamed(name, "servers", fmt.Sprintf(`"flavorRef": "1", "imageRef": %q, "availability_zone": "az%d", "networks": [%s]%s`,
+		c.image, 1+c.rand.IntN(killPods), nic, c.groups(`, "security_groups": [{"name": %q}]`)))
+	return verdict
+}
+
+// unnamed tells whether a port certainly has no dns_name of a user's.
+func (o *thing) unnamed() bool { return slices.Equal(o.said["dns_name"], []string{""}) }
+
+// set changes an attribute of a thing, if there is one.
+func (c *client) set(o *thing, attr, value string) {
 	if o == nil {
 		return
 	}
-	name := c.name()
-	_, verdict := c.do("PUT", c.url(o.collection)+"/"+o.id, fmt.Sprintf(`{%q: {"name": %q}}`, singular(o.collection), name))
+	_, verdict := c.do("PUT", c.url(o.collection)+"/"+o.id, fmt.Sprintf(`{%q: {%q: %q}}`, singular(o.collection), attr, value))
 	switch verdict {
 	case "done":
-		o.names = []string{name}
+		o.said[attr] = []string{value}
+		o.renamed = o.renamed || attr == "dns_name"
 	case "unknown":
-		o.names = append(o.names, name)
+		o.said[attr] = append(o.said[attr], value)
 	}
 }
 
@@ -271,7 +299,16 @@ func (c *client) plug() {
 	}
 	url := c.url("servers") + "/" + s.id + "/os-interface"
 	if c.rand.IntN(2) == 0 {
-		c.do("POST", url, fmt.Sprintf(`{"interfaceAttachment": {"net_id": %q}}`, n.id))
+		attach := func(what, id string) string {
+			_, verdict := c.do("POST", url, fmt.Sprintf(`{"interfaceAttachment": {%q: %q}}`, what, id))
+			return verdict
+		}
+		if p := c.mine("ports"); p != nil && p.unnamed() && c.rand.IntN(2) == 0 {
+			p.used, p.renamed = true, false
+			p.unsure = attach("port_id", p.id) == "unknown" || p.unsure
+		} else {
+			attach("net_id", n.id)
+		}
 		return
 	}
 	doc, _ := c.do("GET", url, "")
@@ -327,16 +364,27 @@ func (c *client) believe() {
 	for _, o := range c.own {
 		doc, verdict := c.insist("GET", c.url(o.collection)+"/"+o.id)
 		object, _ := doc[singular(o.collection)].(map[string]any)
-		name, _ := object["name"].(string)
 		switch there := verdict == "done"; {
 		case there && o.gone && o.collection != "servers": // those may take a while
 			c.t.Errorf("seed %d: %s %s is there, though its deletion was confirmed", c.seed, o.collection, o.id)
 		case !there && !o.gone && !o.doubtful && !c.cascaded(o):
 			c.t.Errorf("seed %d: LOST: %s %s is not there: %v", c.seed, o.collection, o.id, doc)
-		case there && o.names != nil && !slices.Contains(o.names, name):
-			c.t.Errorf("seed %d: %s %s has name %q, want one of %q", c.seed, o.collection, o.id, name, o.names)
+		case there:
+			if wrong := o.belied(object); wrong != "" {
+				c.t.Errorf("seed %d: %s %s: %s", c.seed, o.collection, o.id, wrong)
+			}
 		}
 	}
+}
+
+// belied says what the top shows of a thing that its client was told otherwise. What a port of a server is called is its pod's to say.
+func (o *thing) belied(shown map[string]any) string {
+	for attr, may := range o.said {
+		if got, _ := shown[attr].(string); !slices.Contains(may, got) && !(attr == "dns_name" && o.used) {
+			return fmt.Sprintf("%s is %q, want one of %q", attr, got, may)
+		}
+	}
+	return o.miscarried(shown["sub_ports"])
 }
 
 // cascaded tells whether something may have gone with something else: subnets with their network, rules with their group.

@@ -14,6 +14,7 @@ import (
 type picture struct {
 	top   map[store.ObjectKind]map[string]*store.Object // by id
 	rows  []store.Realization
+	told  map[string]*thing // what the clients have made, by its id
 	pods  [killPods]podPicture
 	wrong []string
 }
@@ -25,13 +26,19 @@ type podPicture struct {
 }
 
 var realizedKinds = map[store.ObjectKind]string{store.KindNetwork: "networks", store.KindSubnet: "subnets", store.KindPort: "ports",
-	store.KindSecurityGroup: "security-groups"}
+	store.KindSecurityGroup: "security-groups", store.KindTrunk: "trunks"}
 
 func (r *round) take() *picture {
 	r.t.Helper()
-	p := &picture{top: map[store.ObjectKind]map[string]*store.Object{}}
+	p := &picture{top: map[store.ObjectKind]map[string]*store.Object{}, told: map[string]*thing{}}
+	for _, c := range r.clients {
+		for _, o := range c.own {
+			p.told[o.id] = o
+		}
+	}
 	reader := r.store.Reader()
-	for _, kind := range []store.ObjectKind{store.KindNetwork, store.KindSubnet, store.KindPort, store.KindSecurityGroup, store.KindSecurityGroupRule} {
+	for _, kind := range []store.ObjectKind{store.KindNetwork, store.KindSubnet, store.KindPort, store.KindSecurityGroup, store.KindSecurityGroupRule,
+		store.KindTrunk} {
 		objects, err := reader.List(r.t.Context(), store.ObjectQuery{Kind: kind})
 		if err != nil {
 			r.t.Fatal(err)
@@ -81,6 +88,7 @@ func (r *round) compare() {
 			p.placed(port)
 		}
 		p.shadows()
+		p.trunks()
 		return strings.Join(p.wrong, "\n")
 	}
 	if r.audited {
@@ -102,8 +110,13 @@ func (r *round) compare() {
 			r.t.Errorf("seed %d: DOUBLED: %d servers %s", r.seed, n, name)
 		}
 	}
-	r.t.Logf("seed %d: %d networks, %d ports, %d groups, %d servers, %d realizations", r.seed, len(p.top[store.KindNetwork]),
-		len(p.top[store.KindPort]), len(p.top[store.KindSecurityGroup]), len(names), len(p.rows))
+	realized := map[store.ObjectKind]int{}
+	for _, row := range p.rows {
+		realized[row.Kind]++
+	}
+	r.t.Logf("seed %d: %d networks, %d ports, %d groups, %d trunks, %d servers, %d realizations, of trunks %d", r.seed,
+		len(p.top[store.KindNetwork]), len(p.top[store.KindPort]), len(p.top[store.KindSecurityGroup]), len(p.top[store.KindTrunk]), len(names),
+		len(p.rows), realized[store.KindTrunk])
 }
 
 func (p *picture) err(format string, args ...any) {
@@ -186,7 +199,8 @@ func (p *picture) realized(row store.Realization) {
 	}
 	switch row.Kind {
 	case store.KindNetwork:
-		same("admin_state_up", "provider:network_type", "provider:physical_network", "provider:segmentation_id", "mtu", "port_security_enabled")
+		same("admin_state_up", "provider:network_type", "provider:physical_network", "provider:segmentation_id", "mtu", "port_security_enabled",
+			"dns_domain")
 		for id, s := range p.top[store.KindSubnet] {
 			if s.Attrs["network_id"] == row.TopID && p.row(store.KindSubnet, id, row.PodNum) == nil {
 				p.err("MISSING: %s lacks subnet %s", what, id)
@@ -199,6 +213,11 @@ func (p *picture) realized(row store.Realization) {
 		same("mac_address")
 		p.refers(row, what, "network_id", store.KindNetwork, top.Attrs["network_id"], bottom["network_id"])
 		p.port(row, what, top, bottom)
+		if !row.Shadow {
+			p.named(row, what, top, bottom)
+		}
+	case store.KindTrunk:
+		p.trunk(row, what, top, bottom)
 	case store.KindSecurityGroup:
 		if a, b := p.rules(row, top), p.rulesIn(row, bottom); a != b {
 			p.err("%s: has rules %s, at the top %s", what, b, a)
@@ -324,7 +343,8 @@ func (p *picture) placed(port *store.Object) {
 		p.err("STRAY: port %s is of %s, which is no server in pod %d", port.ID, device, in[0])
 	default:
 		row := p.row(store.KindPort, port.ID, in[0])
-		if bottom := p.pods[in[0]-1].all[store.KindPort][row.BottomID]; bottom == nil || bottom["device_id"] != device {
+		refused := p.pods[in[0]-1].servers[device]["status"] == "ERROR" // for its name is another than the port's
+		if bottom := p.pods[in[0]-1].all[store.KindPort][row.BottomID]; bottom == nil || bottom["device_id"] != device && !refused {
 			p.err("port %s is of %s, in the pod it is %v", port.ID, device, bottom)
 		}
 	}
@@ -378,7 +398,7 @@ func (p *picture) shadows() {
 func (r *round) deleteAll() {
 	r.t.Helper()
 	c := &client{round: r, token: r.sim.Token("demo", "demo", time.Hour)}
-	for _, collection := range []string{"servers", "ports", "networks", "security-groups"} {
+	for _, collection := range []string{"servers", "trunks", "ports", "networks", "security-groups"} {
 		r.eventually("the "+collection+" are gone", func() string {
 			doc, _ := c.insist("GET", c.url(collection))
 			left := []string{}

@@ -26,7 +26,7 @@ var (
 const (
 	killPods    = 3
 	killClients = 3
-	killSteps   = 40 // of each client
+	killSteps   = 80 // of each client
 	// patience is how long a top that nobody harms any more may take to come to rest, on a busy machine.
 	patience = 2 * time.Minute
 )
@@ -50,7 +50,7 @@ type round struct {
 }
 
 // TestKill_NetworksOverPods_NothingIsMissingOrDoubled kills processes of the top with SIGKILL at random moments while clients work on
-// networks, ports, groups and servers, and pods fall ill. When all are well again and all jobs done, top and pods agree, and when
+// networks, ports with names, trunks, groups and servers, and pods fall ill. When all are well again and all jobs done, top and pods agree, and when
 // all is deleted, nothing is left.
 func TestKill_NetworksOverPods_NothingIsMissingOrDoubled(t *testing.T) {
 	for i := range *killRounds {
@@ -117,7 +117,7 @@ func (r *round) install(database string) {
 		for _, set := range []string{"DEFAULT.roles=" + roles, "DEFAULT.log_format=text", "database.connection=" + database,
 			"keystone.auth_url=" + r.sim.AuthURL(), "keystone.username=nova", "keystone.password=secret",
 			"admin-api.listen=" + admin, "nova-gw.listen=" + nova, "neutron.listen=" + neutron, "ops.listen=" + ops,
-			"networks.network_vlan_ranges=bridge:2001:2100", "networks.boot_timeout=10s", "quotas.quota_security_group=100",
+			"networks.network_vlan_ranges=bridge:2001:2100", "networks.dns_domain=top.example.", "networks.boot_timeout=10s", "quotas.quota_security_group=100",
 			"pod.timeout=1s", "pod.list_timeout=1s", "pod.probe_interval=100ms", "pod.breaker_delay=200ms", "pod.reload_interval=100ms",
 			"xjob.lease=2s", "xjob.poll_interval=100ms", "xjob.retry_first=100ms", "xjob.retry_max=2s", "xjob.audit_interval=" + audit} {
 			p.args = append(p.args, "--set", set)
