@@ -33,6 +33,7 @@ const (
 	KindAddressGroup      ObjectKind = "address_group"
 	KindSecurityGroup     ObjectKind = "security_group"
 	KindSecurityGroupRule ObjectKind = "security_group_rule"
+	KindDefaultRule       ObjectKind = "default_security_group_rule" // of no project: what rules of new groups are made from
 	KindRBACPolicy        ObjectKind = "rbac_policy"
 	KindTrunk             ObjectKind = "trunk"
 	KindQuota             ObjectKind = "quota" // one object per project that has limits of its own
@@ -112,7 +113,8 @@ type ObjectQuery struct {
 	Kind    ObjectKind
 	Filters []Filter // all of them hold
 	// VisibleTo is a project: objects of its own; what RBAC policies share with it; external networks shared with it;
-	// subnets of networks that are shared with it; all ports on its own networks; all rules of its own security groups.
+	// subnets of networks that are shared with it; all ports on its own networks; all rules of its own security groups;
+	// all default rules.
 	VisibleTo string
 
 	TagsAll, TagsAny       []string // has all of them; has one of them

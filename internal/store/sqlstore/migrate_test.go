@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/tricircle/tricircle/internal/store"
 )
 
 func TestMigrate_EmptyDatabase_ReachesLatest(t *testing.T) {
@@ -69,6 +71,55 @@ func TestMigrate_SeveralProcessesAtOnce_EachMigrationRunsOnce(t *testing.T) {
 	}
 	if _, latest, err := open(t, url).Version(t.Context()); err != nil || int64(total) != latest {
 		t.Errorf("migrations ran %d times (%v), want %d", total, err, latest)
+	}
+}
+
+// The rules that new security groups begin with come with the migration, whether the database is new or not, and only with it.
+func TestMigrate_DefaultRules_ComeOnce(t *testing.T) {
+	const before = 8 // the last version without them
+	for _, e := range []engine{sqliteFile, postgreSQL} {
+		t.Run(e.name, func(t *testing.T) {
+			s := open(t, e.url(t))
+			provider, err := s.migrator()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := provider.UpTo(t.Context(), before); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			all := store.ObjectQuery{Kind: store.KindDefaultRule}
+			rules, err := s.Reader().List(t.Context(), all)
+			if err != nil || len(rules) != 4 {
+				t.Fatalf("a database of version %d has default rules %v (%v) now; want 4", before, rules, err)
+			}
+			documents, err := query(t.Context(), s.read, scalar[string], `SELECT CAST(doc AS text) FROM default_security_group_rule`)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = s.InTx(t.Context(), func(tx store.Tx) error {
+				for _, o := range rules {
+					if doc, err := encodeJSON(o.Attrs); err != nil || !slices.Contains(documents, doc) {
+						t.Errorf("%s is not stored as Insert would: %s (%v)", o.ID, doc, err)
+					}
+					if err := tx.Delete(t.Context(), o.Kind, o.ID); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if applied, err := s.Migrate(t.Context()); err != nil || applied != 0 {
+				t.Errorf("Migrate = %d, %v; want nothing to do", applied, err)
+			}
+			if n, err := s.Reader().Count(t.Context(), all); err != nil || n != 0 {
+				t.Errorf("%d default rules have come back (%v)", n, err)
+			}
+		})
 	}
 }
 

@@ -21,7 +21,7 @@ func (d *dialect) newObjectQuery(q store.ObjectQuery) (*objectQuery, error) {
 		return nil, err
 	}
 	w := &objectQuery{dialect: d, table: table, ObjectQuery: q}
-	if q.VisibleTo != "" {
+	if q.VisibleTo != "" && !table.public {
 		w.visible()
 	}
 	var addresses []store.Filter

@@ -47,6 +47,7 @@ type objectTable struct {
 	// A project sees, beside its own, those whose column seenBy is among the ids of the SELECT seen. Its one argument is the
 	// project. "" stands for nothing.
 	seenBy, seen string
+	public       bool        // every project sees all of them
 	shared       bool        // by RBAC policies, for the filter of that name
 	uses         []reference // those whose rows keep an object from being deleted
 	owns         []reference // those whose rows go with it
@@ -118,6 +119,7 @@ var objectTables = map[store.ObjectKind]*objectTable{
 			{"remote_group_id", "remote_group_id", uuidColumn, true}, {"remote_address_group_id", "remote_address_group_id", uuidColumn, true}},
 		seenBy: "security_group_id", seen: `SELECT id FROM security_group WHERE project_id = ?`,
 	},
+	store.KindDefaultRule: {columns: []objectColumn{nameColumn}, public: true},
 	store.KindRBACPolicy: {
 		columns: []objectColumn{nameColumn, {"object_type", "object_type", textColumn, false},
 			{"object_id", "object_id", uuidColumn, false}, {"action", "action", textColumn, false},

@@ -58,6 +58,9 @@ func testVisibility(t *testing.T, s store.Store) {
 	} {
 		expectIDs(t, s, string(test.kind)+"s of "+test.project, store.ObjectQuery{Kind: test.kind, VisibleTo: test.project}, test.want...)
 	}
+	insert(t, s, object(store.KindDefaultRule, 1, "", nil))
+	expectIDs(t, s, "default rules of p", store.ObjectQuery{Kind: store.KindDefaultRule, VisibleTo: "p"},
+		ids(t, s, store.ObjectQuery{Kind: store.KindDefaultRule})...)
 	shared := func(project string, values ...any) store.ObjectQuery {
 		return store.ObjectQuery{Kind: store.KindNetwork, VisibleTo: project, Filters: []store.Filter{{Attr: "shared", Values: values}}}
 	}

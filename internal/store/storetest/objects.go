@@ -154,6 +154,7 @@ func testObjectKinds(t *testing.T, s store.Store) {
 		port(10, "p", 1),
 		object(store.KindAddressGroup, 11, "p", nil),
 		object(store.KindTrunk, 12, "p", map[string]any{"port_id": id(10)}),
+		object(store.KindDefaultRule, 13, "", map[string]any{"remote_group_id": id(5), "remote_address_group_id": id(11)}), // which keeps neither
 	}
 	objects[9].Attrs["security_groups"] = []any{id(5)}
 	objects[9].Attrs["tags"] = []any{"a"}
@@ -196,6 +197,7 @@ func testObjectKinds(t *testing.T, s store.Store) {
 	remove(store.KindAddressScope, 2)
 	remove(store.KindNetwork, 1) // with what shares it
 	remove(store.KindQuota, 9)
+	remove(store.KindDefaultRule, 13)
 	for kind := range map[store.ObjectKind]bool{store.KindSecurityGroupRule: true, store.KindRBACPolicy: true} {
 		expectIDs(t, s, "what was not deleted by itself", store.ObjectQuery{Kind: kind})
 	}

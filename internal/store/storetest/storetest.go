@@ -15,7 +15,7 @@ import (
 	"github.com/tricircle/tricircle/internal/store"
 )
 
-// Run tests the stores that open makes. Each must be empty and have its schema; open sees to it that it is closed.
+// Run tests the stores that open makes. Each must be as its migrations leave it; open sees to it that it is closed.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	tests := map[string]func(t *testing.T, s store.Store){
 		"Pods":         testPods,
