@@ -72,6 +72,8 @@ var known = [][4]string{
 	{"revision-if-match", "If-Match constraints based on revision_number", "2016-12-11T00:00:00-00:00",
 		"Extension indicating that If-Match based on revision_number is supported."},
 	{"security-group", "security-group", "2012-10-05T10:00:00-00:00", "The security groups extension."},
+	{"security-groups-default-rules", "Default rules for security groups", "2022-12-19T10:00:00-00:00",
+		"Configure set of security group rules used as default rules for every new security group"},
 	{"security-groups-normalized-cidr", "Normalized CIDR field for security group rules", "2020-07-28T10:00:00-00:00",
 		"Add new field with normalized remote_ip_prefix cidr in SG rule"},
 	{"security-groups-remote-address-group", "Remote address group id field for security group rules", "2020-08-25T10:00:00-00:00",

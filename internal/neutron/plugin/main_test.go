@@ -79,11 +79,15 @@ func newFixtureOf(t *testing.T, url string, set func(*Options)) *fixture {
 	return f
 }
 
-// anybody takes a token for the name of a project, and makes its owner a member.
+// anybody takes a token for the name of a project, and makes its owner a member; that of the project "root" is an administrator.
 type anybody struct{}
 
 func (anybody) Validate(_ context.Context, token string) (*identity.Caller, error) {
-	return &identity.Caller{UserID: token, ProjectID: token, Roles: []string{"member", "reader"}}, nil
+	roles := []string{"member", "reader"}
+	if token == "root" {
+		roles = append(roles, "admin")
+	}
+	return &identity.Caller{UserID: token, ProjectID: token, Roles: roles}, nil
 }
 
 // earth has two zones, with a pod each.

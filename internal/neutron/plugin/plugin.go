@@ -40,7 +40,7 @@ func New(o Options) *Plugin { return &Plugin{o: o} }
 func (p *Plugin) Resources() []*api.Resource {
 	var all []*api.Resource
 	for _, table := range []func() api.Resource{p.networks, p.subnets, p.ports, p.subnetPools, p.addressScopes, p.addressGroups,
-		p.securityGroups, p.securityGroupRules, p.rbacPolicies, p.trunks} {
+		p.securityGroups, p.securityGroupRules, p.defaultRules, p.rbacPolicies, p.trunks} {
 		r := table()
 		all = append(all, &r)
 	}
@@ -84,7 +84,7 @@ func Extensions() []string {
 		"dns-domain-ports", "dns-integration", "external-net", "extra_dhcp_opt", "ip-substring-filtering", "ip_allocation", "l2_adjacency", "multi-provider",
 		"net-mtu", "net-mtu-writable", "network-ip-availability", "network_availability_zone", "port-mac-address-regenerate", "port-security",
 		"port-security-groups-filtering", "provider", "quota-check-limit", "quota_details", "quotas", "rbac-address-scope", "rbac-policies",
-		"rbac-security-groups", "rbac-subnetpool", "security-group", "security-groups-normalized-cidr",
+		"rbac-security-groups", "rbac-subnetpool", "security-group", "security-groups-default-rules", "security-groups-normalized-cidr",
 		"security-groups-remote-address-group", "security-groups-shared-filtering",
 		"service-type", "stateful-security-group", "subnet-service-types", "subnet_allocation", "subnet_onboard", "subnetpool-prefix-ops",
 		"trunk", "trunk-details",

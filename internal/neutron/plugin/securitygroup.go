@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/tricircle/tricircle/internal/neutron/api"
@@ -80,44 +81,31 @@ func (p *Plugin) ensureDefaultGroup(ctx context.Context, tx store.Tx, project st
 	if err := tx.Insert(ctx, group); err != nil {
 		return "", err
 	}
-	return group.ID, p.insertRules(ctx, tx, group, true)
-}
-
-// insertRules gives a new group what all have: it lets everything out, and the default group lets its own members in.
-func (p *Plugin) insertRules(ctx context.Context, tx store.Tx, group *store.Object, ingress bool) error {
-	for _, ethertype := range []string{"IPv4", "IPv6"} {
-		if ingress {
-			if err := tx.Insert(ctx, p.newRule(group, "ingress", ethertype, group.ID)); err != nil {
-				return err
-			}
-		}
-		if err := tx.Insert(ctx, p.newRule(group, "egress", ethertype, nil)); err != nil {
-			return err
-		}
+	templates, err := defaultRulesOf(ctx, tx, usedInDefault)
+	if err != nil {
+		return "", err
 	}
-	return nil
-}
-
-func (p *Plugin) newRule(group *store.Object, direction, ethertype string, remoteGroup any) *store.Object {
-	return &store.Object{Kind: store.KindSecurityGroupRule, ID: p.o.NewID(), ProjectID: group.ProjectID, Revision: 1, Attrs: map[string]any{
-		"security_group_id": group.ID, "direction": direction, "ethertype": ethertype, "protocol": nil, "port_range_min": nil,
-		"port_range_max": nil, "remote_ip_prefix": nil, "normalized_cidr": nil, "remote_group_id": remoteGroup,
-		"remote_address_group_id": nil,
-		"description":             nil, "tags": []any{},
-	}}
+	return group.ID, p.insertRules(ctx, tx, group, templates)
 }
 
 func (p *Plugin) createGroup(c *api.Call, tx store.Tx, o *store.Object) error {
-	if o.ProjectID == c.ProjectID() || c.Admin {
-		if _, err := p.ensureDefaultGroup(c.Context(), tx, o.ProjectID); err != nil {
-			return err
-		}
+	if o.ProjectID != c.ProjectID() && !c.Admin {
+		return nil
 	}
-	return p.checkQuota(c.Context(), tx, store.KindSecurityGroupRule, o.ProjectID, 2)
+	_, err := p.ensureDefaultGroup(c.Context(), tx, o.ProjectID)
+	return err
 }
 
+// createdGroup gives a new group its rules, for which the quota of rules must have room.
 func (p *Plugin) createdGroup(c *api.Call, tx store.Tx, o *store.Object) error {
-	return p.insertRules(c.Context(), tx, o, false)
+	templates, err := defaultRulesOf(c.Context(), tx, usedInOthers)
+	if err != nil {
+		return err
+	}
+	if err := p.checkQuota(c.Context(), tx, store.KindSecurityGroupRule, o.ProjectID, int64(len(templates))); err != nil {
+		return err
+	}
+	return p.insertRules(c.Context(), tx, o, templates)
 }
 
 func (p *Plugin) updateGroup(c *api.Call, tx store.Tx, old, updated *store.Object) error {
@@ -216,19 +204,25 @@ func (p *Plugin) securityGroupRules() api.Resource {
 	return api.Resource{
 		Kind: store.KindSecurityGroupRule, Singular: "security_group_rule", Plural: "security_group_rules",
 		Collection: "security-group-rules", Standard: true, NoUpdate: true, NotFound: securityGroupRuleNotFound,
-		Attributes: []api.Attribute{
-			{Name: "security_group_id", Post: true, Default: api.Required, Validate: schema.String(36)},
-			{Name: "direction", Post: true, Default: api.Required, Validate: schema.Values("ingress", "egress")},
-			{Name: "ethertype", Post: true, Default: "IPv4", Convert: toEthertype},
-			{Name: "protocol", Post: true, Default: nil, Convert: toProtocol},
-			{Name: "port_range_min", Post: true, Default: nil, Convert: toPort},
-			{Name: "port_range_max", Post: true, Default: nil, Convert: toPort},
-			{Name: "remote_ip_prefix", Post: true, Default: nil, Convert: toPrefix},
-			{Name: "normalized_cidr"},
-			{Name: "remote_group_id", Post: true, Default: nil},
-			{Name: "remote_address_group_id", Post: true, Default: nil},
-		},
+		Attributes: slices.Concat([]api.Attribute{{Name: "security_group_id", Post: true, Default: api.Required, Validate: schema.String(36)}},
+			trafficAttributes(), []api.Attribute{
+				{Name: "normalized_cidr"},
+				{Name: "remote_group_id", Post: true, Default: nil},
+				{Name: "remote_address_group_id", Post: true, Default: nil},
+			}),
 		Rules: api.Rules{Prepare: p.prepareGroups, Create: p.createRule, Created: p.changedRule, Deleted: p.changedRule},
+	}
+}
+
+// trafficAttributes say what a rule speaks of, without groups.
+func trafficAttributes() []api.Attribute {
+	return []api.Attribute{
+		{Name: "direction", Post: true, Default: api.Required, Validate: schema.Values("ingress", "egress")},
+		{Name: "ethertype", Post: true, Default: "IPv4", Convert: toEthertype},
+		{Name: "protocol", Post: true, Default: nil, Convert: toProtocol},
+		{Name: "port_range_min", Post: true, Default: nil, Convert: toPort},
+		{Name: "port_range_max", Post: true, Default: nil, Convert: toPort},
+		{Name: "remote_ip_prefix", Post: true, Default: nil, Convert: toPrefix},
 	}
 }
 

@@ -37,10 +37,16 @@ func trunkOn(parent, subports string) string {
 	return `{"trunk": {"port_id": "` + parent + `", "sub_ports": [` + subports + `]}}`
 }
 
-// refuses fails the test unless the answer is Neutron's error of that status, type and text.
+// refuses fails the test unless the answer to project p is Neutron's error of that status, type and text.
 func (f *fixture) refuses(method, path, body string, status int, typ, text string) {
 	f.t.Helper()
-	got, object := f.call("p", method, path, body)
+	f.refusesTo("p", method, path, body, status, typ, text)
+}
+
+// refusesTo is refuses for another project.
+func (f *fixture) refusesTo(project, method, path, body string, status int, typ, text string) {
+	f.t.Helper()
+	got, object := f.call(project, method, path, body)
 	if got != status || object["type"] != typ || object["message"] != text {
 		f.t.Errorf("%s %s %s:\ngot  %d %v %v\nwant %d %s %s", method, path, body, got, object["type"], object["message"], status, typ, text)
 	}
