@@ -288,6 +288,24 @@ func TestSpan_SecurityGroups_ChangeAtTheTopAndInThePod(t *testing.T) {
 	s.eventually("the rule is in the pod", func() bool { return len(s.in(0, "security-groups")[0]["security_group_rules"].([]any)) == 3 })
 }
 
+func TestSpan_DefaultRulesOfGroups_ArriveInThePod(t *testing.T) {
+	s := newSpan(t)
+	network, _ := s.networkWithSubnet(`"ip_version": 4, "cidr": "10.0.0.0/24"`)
+	template := s.asAdmin("POST", "/default-security-group-rules", `{"default_security_group_rule": {"direction": "ingress", "protocol": "tcp",
+		"port_range_min": 4242, "port_range_max": 4242, "remote_group_id": "PARENT"}}`).want(t, 201).id(t, "default_security_group_rule")
+	group := s.network("POST", "/security-groups", `{"security_group": {"name": "web"}}`).want(t, 201).id(t, "security_group")
+	s.asAdmin("DELETE", "/default-security-group-rules/"+template, "").want(t, 204)
+	s.boot("az1", on(network)+`, "security_groups": [{"name": "`+group+`"}]`).want(t, 202)
+	bottom := s.in(0, "security-groups")[0]
+	rules := bottom["security_group_rules"].([]any)
+	if len(rules) != 3 || !slices.ContainsFunc(rules, func(r any) bool {
+		rule := r.(map[string]any)
+		return rule["port_range_min"] == 4242.0 && rule["remote_group_id"] == bottom["id"]
+	}) {
+		t.Errorf("in the pod the group has rules %v", rules)
+	}
+}
+
 func TestSpan_PodsOwnNetworks_AreForwardedAsEver(t *testing.T) {
 	s := newSpan(t)
 	private := s.send("GET", s.sim.Pod(1).NetworkURL+"/v2.0/networks?name=private2", "", "X-Auth-Token", s.sim.Token("demo", "demo", time.Hour)).

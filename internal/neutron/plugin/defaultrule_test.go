@@ -242,8 +242,9 @@ func TestDefaultRules_Bulk_IsAllOrNothing(t *testing.T) {
 		if status, _ = f.call("root", "POST", templatesPath, many(tcp, udp)); status != http.StatusCreated {
 			t.Errorf("two: %d", status)
 		}
-		if n := f.count(store.ObjectQuery{Kind: store.KindDefaultRule}); n != 6 {
-			t.Errorf("%d default rules are there", n)
+		nobodys := store.ObjectQuery{Kind: store.KindDefaultRule, Filters: []store.Filter{equal("project_id", "")}}
+		if n := f.count(nobodys); n != 6 {
+			t.Errorf("%d default rules belong to nobody", n)
 		}
 	})
 }
