@@ -385,7 +385,7 @@ func TestSpan_ServerThatEndsUnseen_LeavesNoPort(t *testing.T) {
 		if p := s.ports("device_id=" + stays); len(p) != 1 {
 			t.Errorf("the other server has ports %v", p)
 		}
-	}, "xjob.audit_interval=200ms", "networks.boot_timeout=12s") // its ports have a quarter of that, with the race detector and others at work
+	}, "xjob.audit_interval=200ms", "networks.boot_timeout=20s") // its ports have a quarter of that, with the race detector and others at work
 }
 
 func TestSpan_PodDownWhileThingsAreDeleted_IsEmptiedWhenItReturns(t *testing.T) {
