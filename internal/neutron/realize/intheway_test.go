@@ -134,6 +134,29 @@ func TestPort_AddressFreedMeanwhile_IsMadeByTheSameRun(t *testing.T) {
 	}
 }
 
+// That one create was refused says nothing of another one before it, to which there was no answer.
+func TestPort_RefusedAfterALostCreate_MayStillArrive(t *testing.T) {
+	w := newWorld(t, 1)
+	_, subnet := w.network(5)
+	first := w.port(subnet, "10.5.0.10")
+	w.want(1, first)
+	w.remove(first)
+	second := w.port(subnet, "10.5.0.10")
+	w.wantLater(second)
+	run := func() error { return w.r.Run(t.Context(), realize.Job(store.KindPort, second.ID, w.project, 1)) }
+	w.sim.Pod(0).SetFault(simcloud.Fault{Service: "network", Methods: []string{http.MethodPost}, Reset: true, Count: 1})
+	if err := run(); err == nil {
+		t.Fatal("the create is lost, but the port is said to be there")
+	}
+	if _, ok := errors.AsType[*realize.UnmadeError](run()); !ok {
+		t.Fatal("the next one is not refused")
+	}
+	w.remove(second)
+	if err := run(); err == nil {
+		t.Error("the port is said to be gone, though the first create may still arrive")
+	}
+}
+
 func TestPort_AddressOfOneThatIsNotOurs_IsRefused(t *testing.T) {
 	w := newWorld(t, 1)
 	network, subnet := w.network(5)

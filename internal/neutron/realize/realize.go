@@ -172,13 +172,14 @@ const sentAgain = "again"
 // sending notes that a create is about to be sent: it may arrive although no answer does, also when this process is no more. before is what
 // was noted of earlier ones.
 func (t *target) sending(ctx context.Context) (before any, err error) {
-	return before, t.noteSent(ctx, func(detail map[string]any) {
+	err = t.noteSent(ctx, func(detail map[string]any) {
 		before = detail[sentMember]
 		if detail[sentMember] = true; before != nil {
 			detail[sentMember] = sentAgain
 		}
 		delete(detail, goneMember)
 	})
+	return before, err
 }
 
 // refused takes back what sending has noted: the pod has answered that it makes nothing.
