@@ -37,23 +37,33 @@ func (w *world) wantLater(ports ...*store.Object) {
 	w.tx(func(tx store.Tx) error { _, err := realize.Want(w.t.Context(), tx, 1, ports...); return err })
 }
 
+// successor wants a port in pod 1 that still has another one there, deleted at the top, with the same address and MAC, but for what change
+// does.
+func (w *world) successor(change func(port *store.Object)) (first, second *store.Object) {
+	w.t.Helper()
+	_, subnet := w.network(5)
+	first = w.port(subnet, "10.5.0.10")
+	w.want(1, first)
+	w.remove(first)
+	second = w.port(subnet, "10.5.0.10")
+	change(second)
+	w.tx(func(tx store.Tx) error { return tx.Update(w.t.Context(), second) })
+	w.wantLater(second)
+	return first, second
+}
+
+func otherMAC(port *store.Object) { port.Attrs["mac_address"] = "fa:16:3e:aa:aa:aa" }
+
 func TestPort_AddressOfOneThatIsBeingDeleted_WaitsForIt(t *testing.T) {
 	for name, change := range map[string]func(port *store.Object){
-		"address": func(port *store.Object) { port.Attrs["mac_address"] = "fa:16:3e:aa:aa:aa" },
+		"address": otherMAC,
 		"MAC": func(port *store.Object) {
 			port.Attrs["fixed_ips"].([]any)[0].(map[string]any)["ip_address"] = "10.5.0.99"
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, 1)
-			_, subnet := w.network(5)
-			first := w.port(subnet, "10.5.0.10")
-			w.want(1, first)
-			w.remove(first)
-			second := w.port(subnet, "10.5.0.10")
-			change(second)
-			w.tx(func(tx store.Tx) error { return tx.Update(t.Context(), second) })
-			w.wantLater(second)
+			first, second := w.successor(change)
 			w.waits(second, first)
 		})
 	}
@@ -110,14 +120,7 @@ func TestNetwork_SegmentOfOneThatIsBeingDeleted_WaitsForIt(t *testing.T) {
 // A pod that is done with the one before it is asked again for the other.
 func TestPort_AddressFreedMeanwhile_IsMadeByTheSameRun(t *testing.T) {
 	w := newWorld(t, 1)
-	_, subnet := w.network(5)
-	first := w.port(subnet, "10.5.0.10")
-	w.want(1, first)
-	w.remove(first)
-	second := w.port(subnet, "10.5.0.10")
-	second.Attrs["mac_address"] = "fa:16:3e:aa:aa:aa"
-	w.tx(func(tx store.Tx) error { return tx.Update(t.Context(), second) })
-	w.wantLater(second)
+	first, second := w.successor(otherMAC)
 	run := func(port *store.Object) error {
 		return w.r.Run(t.Context(), realize.Job(store.KindPort, port.ID, w.project, 1))
 	}
@@ -137,12 +140,7 @@ func TestPort_AddressFreedMeanwhile_IsMadeByTheSameRun(t *testing.T) {
 // That one create was refused says nothing of another one before it, to which there was no answer.
 func TestPort_RefusedAfterALostCreate_MayStillArrive(t *testing.T) {
 	w := newWorld(t, 1)
-	_, subnet := w.network(5)
-	first := w.port(subnet, "10.5.0.10")
-	w.want(1, first)
-	w.remove(first)
-	second := w.port(subnet, "10.5.0.10")
-	w.wantLater(second)
+	_, second := w.successor(otherMAC)
 	run := func() error { return w.r.Run(t.Context(), realize.Job(store.KindPort, second.ID, w.project, 1)) }
 	w.sim.Pod(0).SetFault(simcloud.Fault{Service: "network", Methods: []string{http.MethodPost}, Reset: true, Count: 1})
 	if err := run(); err == nil {
