@@ -404,11 +404,10 @@ func TestSpan_PodDownWhileThingsAreDeleted_IsEmptiedWhenItReturns(t *testing.T) 
 }
 
 func TestSpan_BootOnARealizedNetwork_CostsAConstantNumberOfCalls(t *testing.T) {
-	s := newSpan(t)
+	s := newSpan(t, "DEFAULT.roles=admin-api,nova-gw,cinder-gw,neutron") // what xjob does meanwhile is no cost of a boot
 	network, _ := s.networkWithSubnet(`"ip_version": 4, "cidr": "10.0.0.0/16"`)
 	var calls []int
 	for range 6 {
-		s.quiet()
 		s.sim.Pod(0).ResetRequests()
 		s.boot("az1", on(network)).want(t, http.StatusAccepted)
 		n := 0
